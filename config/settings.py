@@ -1,0 +1,369 @@
+"""Settings from the environment; `.env.example` lists every variable with its meaning.
+
+Production is the default, so that a forgotten variable refuses to start rather than
+start unsafe. `make run`, `make demo` and `make test` set MAKEGOOD_ENV themselves.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env
+
+from config.safety import refuse_unsafe_production
+
+# django-fsm 3.0.1 announces its successor at import; the pin is deliberate (requirements.txt).
+warnings.filterwarnings("ignore", message="The 'django-fsm' package has been integrated")
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+env.read_env(BASE_DIR / ".env", recurse=False)
+
+ENVIRONMENT = env.str("MAKEGOOD_ENV", "production")
+if ENVIRONMENT not in {"production", "development", "test"}:
+    raise ImproperlyConfigured(
+        f"MAKEGOOD_ENV is {ENVIRONMENT!r}; set it to production, development or test."
+    )
+PRODUCTION = ENVIRONMENT == "production"
+
+DEBUG = env.bool("DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "not-secret-development-only")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", [] if PRODUCTION else ["127.0.0.1", "localhost"])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+
+# Apps ---------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "orders",
+    "inventory",
+    "payments",
+    "notifications",
+    "sagas",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Databases ----------------------------------------------------------------------------
+
+#: alias -> environment variable; ``config.routers`` maps each app to an alias.
+DATABASE_VARIABLES = {
+    "default": "DATABASE_URL",
+    "orders": "ORDERS_DATABASE_URL",
+    "inventory": "INVENTORY_DATABASE_URL",
+    "payments": "PAYMENTS_DATABASE_URL",
+    "notifications": "NOTIFICATIONS_DATABASE_URL",
+}
+
+# A statement, a lock or a forgotten transaction may never hold a worker longer than a lease.
+_POSTGRES_LIMITS = (
+    "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
+)
+
+
+def _database(variable: str) -> dict[str, object]:
+    url = env.str(variable, "")
+    if not url:
+        raise ImproperlyConfigured(
+            f"{variable} is not set; give a URL such as postgres://user:password@host:5432/name "
+            "(`make run` and `make test` set one up for you)."
+        )
+    config: dict[str, object] = dict(
+        env.dj_db_url(variable, conn_max_age=600, conn_health_checks=True)
+    )
+    if config["ENGINE"] != "django.db.backends.postgresql":
+        raise ImproperlyConfigured(
+            f"{variable} must be a postgres:// URL; the code needs PostgreSQL."
+        )
+    given = config.get("OPTIONS")
+    config["OPTIONS"] = {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 10_000,
+        "options": _POSTGRES_LIMITS,
+        **(given if isinstance(given, dict) else {}),
+    }
+    # Databases know nothing of each other; a test run may make any of them alone.
+    config["TEST"] = {"DEPENDENCIES": []}
+    return config
+
+
+DATABASES = {alias: _database(variable) for alias, variable in DATABASE_VARIABLES.items()}
+DATABASE_ROUTERS = ["config.routers.AppRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Celery -------------------------------------------------------------------------------
+
+BROKER_URL = env.str("BROKER_URL", "")
+if not BROKER_URL:
+    raise ImproperlyConfigured("BROKER_URL is not set; give a redis:// or amqp:// URL.")
+
+#: How long a broker holds a delivered, unacknowledged message before it gives it to
+#: another worker (Redis and Valkey only), in seconds. Waits longer than this live in the database.
+BROKER_VISIBILITY_TIMEOUT = env.int("BROKER_VISIBILITY_TIMEOUT", 120)
+
+#: Seconds up to which a retry's wait is also sent as a delayed message; longer ones are left to
+#: the recovery tick. None on RabbitMQ: a worker would sit on the delayed message of a quorum
+#: queue, and take no other, until its time has come.
+LONGEST_COUNTDOWN = (
+    0.0 if BROKER_URL.startswith(("amqp", "pyamqp")) else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
+)
+
+#: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery.
+CELERY_QUEUES = ["orders", "inventory", "payments", "notifications", "compensation", "recovery"]
+
+# Sagas --------------------------------------------------------------------------------
+
+#: kind -> dotted path of its definition.
+SAGAS = {"checkout": "sagas.checkout.saga.CHECKOUT"}
+
+#: Seconds a dispatched saga may wait for a free worker before recovery dispatches it
+#: again; doubles with every recovery that found it still waiting.
+SAGA_QUEUE_LEASE = env.float("SAGA_QUEUE_LEASE", 15.0)
+#: Seconds that a running step's lease outlives its time limit.
+SAGA_LEASE_MARGIN = env.float("SAGA_LEASE_MARGIN", 5.0)
+#: Seconds between two recovery ticks (the migrations write it into the beat schedule).
+SAGA_RECOVERY_INTERVAL = env.int("SAGA_RECOVERY_INTERVAL", 5)
+#: Sagas that one recovery tick dispatches at the most.
+SAGA_RECOVERY_BATCH = env.int("SAGA_RECOVERY_BATCH", 500)
+#: Seconds after which a checkout before its pivot is given up and compensated.
+CHECKOUT_DEADLINE = env.float("CHECKOUT_DEADLINE", 300.0)
+#: Seconds that a step within our own databases may run.
+STEP_TIME_LIMIT = env.float("STEP_TIME_LIMIT", 5.0)
+#: Seconds that a step which calls an outside system (payment provider, mail server) may run.
+OUTSIDE_STEP_TIME_LIMIT = env.float("OUTSIDE_STEP_TIME_LIMIT", 15.0)
+#: Seconds before the first retry and between two retries at the most.
+RETRY_FIRST_DELAY = env.float("RETRY_FIRST_DELAY", 1.0)
+RETRY_MAX_DELAY = env.float("RETRY_MAX_DELAY", 300.0)
+#: Forward attempts before the pivot, and attempts of steps that must get through (undo, mail).
+RETRY_ATTEMPTS = env.int("RETRY_ATTEMPTS", 6)
+RETRY_ATTEMPTS_MUST_SUCCEED = env.int("RETRY_ATTEMPTS_MUST_SUCCEED", 12)
+
+# Payments -----------------------------------------------------------------------------
+
+#: provider name -> dotted path of its gateway; PAYMENT_PROVIDER chooses one.
+PAYMENT_GATEWAYS = {"fake": "payments.gateways.fake.FakeGateway"}
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "" if PRODUCTION else "fake")
+#: A staging site may take play money with production settings; a shop must not.
+PAYMENT_ALLOW_FAKE = env.bool("PAYMENT_ALLOW_FAKE", not PRODUCTION)
+FAKE_PROVIDER_URL = env.str("FAKE_PROVIDER_URL", "http://127.0.0.1:8790")
+#: Seconds to wait for a connection, and for each reply, of the payment provider.
+PAYMENT_CONNECT_TIMEOUT = env.float("PAYMENT_CONNECT_TIMEOUT", 2.0)
+PAYMENT_READ_TIMEOUT = env.float("PAYMENT_READ_TIMEOUT", 5.0)
+
+# Mail ---------------------------------------------------------------------------------
+
+_email = env.dj_email_url("EMAIL_URL", "smtp://127.0.0.1:1025")
+EMAIL_BACKEND = _email["EMAIL_BACKEND"]
+EMAIL_HOST = _email["EMAIL_HOST"]
+EMAIL_PORT = _email["EMAIL_PORT"]
+EMAIL_HOST_USER = _email["EMAIL_HOST_USER"]
+EMAIL_HOST_PASSWORD = _email["EMAIL_HOST_PASSWORD"]
+EMAIL_USE_TLS = _email["EMAIL_USE_TLS"]
+EMAIL_USE_SSL = _email["EMAIL_USE_SSL"]
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", 8)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Makegood <orders@localhost>")
+#: The shop's name and the address that shoppers may write to, as the mails show them.
+SHOP_NAME = env.str("SHOP_NAME", "Makegood")
+SHOP_SUPPORT_EMAIL = env.str("SHOP_SUPPORT_EMAIL", "support@localhost")
+
+# API ----------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+        "sagas.checkout.auth.OrderTokenAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsers.BoundedJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.problems.problem_details",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Makegood checkout API",
+    "DESCRIPTION": "A checkout either completes or is made good.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "CheckoutStatus": "sagas.checkout.serializers.SHOPPER_STATUSES",
+        "OrderStatus": "orders.models.Status",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.add_problem_responses",
+    ],
+}
+#: Bytes of a request body at the most.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144
+#: Seconds that `Prefer: wait=N` may hold a request at the most.
+CHECKOUT_MAX_WAIT = env.float("CHECKOUT_MAX_WAIT", 10.0)
+#: Seconds for which a guest's order token is good.
+ORDER_TOKEN_AGE = env.int("ORDER_TOKEN_AGE", 90 * 24 * 3600)
+
+# Security -----------------------------------------------------------------------------
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+if PRODUCTION:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+    # Probes speak plain HTTP from inside the cluster.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+
+# Pages --------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "build" / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+# Outside production the finders serve static files, so that no collectstatic is needed.
+WHITENOISE_USE_FINDERS = not PRODUCTION
+WHITENOISE_AUTOREFRESH = not PRODUCTION
+
+# Logs ---------------------------------------------------------------------------------
+
+LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
+_log_chain: list[structlog.types.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso"),
+]
+_log_renderer: list[structlog.types.Processor] = (
+    [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    if PRODUCTION
+    else [
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
+)
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "event": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_log_renderer,
+            ],
+            "foreign_pre_chain": _log_chain,
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "event"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        # One line for every request to the provider says nothing that history does not.
+        "httpx": {"level": "WARNING"},
+    },
+}
+#: Who is mailed when a saga or a payment waits for a human.
+ALERT_EMAILS: list[str] = env.list("ALERT_EMAILS", [])
+if ALERT_EMAILS:
+    ADMINS = [("Alerts", address) for address in ALERT_EMAILS]
+    SERVER_EMAIL = DEFAULT_FROM_EMAIL
+    LOGGING["handlers"]["alerts"] = {
+        "class": "django.utils.log.AdminEmailHandler",
+        "level": "CRITICAL",
+        "formatter": "event",
+    }
+    for _alerting in ("sagas.alerts", "payments.alerts"):
+        LOGGING["loggers"][_alerting] = {"handlers": ["alerts"]}
+
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *_log_chain,
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+
+if PRODUCTION:
+    refuse_unsafe_production(
+        secret_key=SECRET_KEY,
+        debug=DEBUG,
+        allowed_hosts=ALLOWED_HOSTS,
+        databases=DATABASES,
+        broker_url=BROKER_URL,
+        payment_provider=PAYMENT_PROVIDER,
+        allow_fake=PAYMENT_ALLOW_FAKE,
+    )

@@ -1,0 +1,38 @@
+"""URLs of the API, its documentation, the admin and the probes."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from config.health import healthz, readyz
+from config.problem_types import ProblemTypeView
+
+handler400 = "config.problems.bad_request"
+handler403 = "config.problems.forbidden"
+handler404 = "config.problems.not_found"
+handler500 = "config.problems.server_error"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api-docs")),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path(
+        "api/v1/",
+        include(
+            [
+                path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+                path(
+                    "docs",
+                    SpectacularSwaggerSplitView.as_view(url_name="api-schema"),
+                    name="api-docs",
+                ),
+                path("problems/<str:code>", ProblemTypeView.as_view(), name="problem-type"),
+                path("", include("sagas.checkout.urls")),
+                path("", include("inventory.urls")),
+                path("", include("orders.urls")),
+            ]
+        ),
+    ),
+]
