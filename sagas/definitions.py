@@ -1,0 +1,163 @@
+"""What a saga is made of: frozen values, no ORM, no Celery."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepContext:
+    """What a step may know: ids and amounts, never personal data.
+
+    ``input`` is what the saga was started with, ``results`` maps each finished step to what
+    it returned, ``reason`` says why the saga is being undone (empty while it goes forward).
+    """
+
+    saga_id: UUID
+    input: Mapping[str, Any]
+    results: Mapping[str, Result]
+    reason: str = ""
+
+
+StepFunction = Callable[[StepContext], Result]
+
+
+class Undo(StrEnum):
+    """The undo of a step whose effect needs none, or can have none."""
+
+    NOTHING_TO_UNDO = "nothing to undo"
+
+
+NOTHING_TO_UNDO: Final = Undo.NOTHING_TO_UNDO
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """Exponential back-off with full jitter and an end.
+
+    Args:
+        attempts: how often a step is tried at the most.
+        first_delay: upper bound of the first wait, in seconds.
+        max_delay: upper bound of every wait, in seconds.
+    """
+
+    attempts: int
+    first_delay: float
+    max_delay: float
+
+    def delay_after(self, attempt: int) -> float:
+        """Return a random wait in seconds after the ``attempt``-th failure (1 is the first).
+
+        Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+        """
+        bound = min(self.max_delay, self.first_delay * 2 ** min(attempt - 1, 32))
+        return random.uniform(0, bound)  # noqa: S311  (spreads load, keeps no secret)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long one attempt may run, in seconds, and how often each direction is tried."""
+
+    seconds: float
+    do: Retry
+    undo: Retry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One forward action beside its compensation.
+
+    Args:
+        name: verb_noun; unique in its saga, and the key of receipts and history.
+        do: the forward action; safe to repeat.
+        undo: the true inverse, safe to repeat and to call when ``do`` never happened,
+            or NOTHING_TO_UNDO.
+        reaches: the saga's state once ``do`` is saved.
+        queue: the Celery queue of ``do``; every undo runs on the compensation queue.
+        limits: how long an attempt may run, and how often ``do`` and ``undo`` are tried.
+        refusals: exceptions that are a definite no: never retried.
+        in_doubt: exceptions that leave the outcome of an outside call unknown.
+        transient: further exceptions that time may heal, beside lost connections and time-outs.
+        pivot: the point of no return; after it the saga only goes forward.
+    """
+
+    name: str
+    do: StepFunction
+    undo: StepFunction | Undo
+    reaches: str
+    queue: str
+    limits: Limits
+    refusals: tuple[type[Exception], ...] = ()
+    in_doubt: tuple[type[Exception], ...] = ()
+    transient: tuple[type[Exception], ...] = ()
+    pivot: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """Something told after the saga was made good, with retries of its own; holds nothing back."""
+
+    name: str
+    do: StepFunction
+    queue: str
+    limits: Limits
+    refusals: tuple[type[Exception], ...] = ()
+    transient: tuple[type[Exception], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SagaDefinition:
+    """A saga: its steps in order, told as a table.
+
+    Args:
+        kind: its key in ``settings.SAGAS``.
+        version: raised when the steps change in a way that running sagas must not meet.
+        deadline: seconds from the start after which a saga before its pivot is compensated.
+        steps: in order; the last one reaches COMPLETE.
+        after_compensated: what to tell once everything is undone.
+    """
+
+    kind: str
+    version: int
+    deadline: float
+    steps: Sequence[Step]
+    after_compensated: FollowUp | None = None
+    _index: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        states = ["PENDING", *(step.reaches for step in self.steps)]
+        object.__setattr__(self, "_index", {state: n for n, state in enumerate(states)})
+
+    @property
+    def states(self) -> Sequence[str]:
+        """Every forward state, in order, from PENDING to the end."""
+        return list(self._index)
+
+    def step(self, name: str) -> Step:
+        """Return the step called ``name``; KeyError if there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(f"saga {self.kind!r} has no step {name!r}")
+
+    def steps_after(self, state: str) -> Sequence[Step]:
+        """Return the steps that are left once ``state`` is reached."""
+        return self.steps[self._index[state] :]
+
+    def steps_to_undo(self, state: str) -> Sequence[Step]:
+        """Return the steps to undo from forward state ``state``, last first.
+
+        The step after ``state`` is among them: it may have happened without being saved.
+        Steps with NOTHING_TO_UNDO are left out.
+        """
+        reached = self.steps[: self._index[state] + 1]
+        return [step for step in reversed(reached) if callable(step.undo)]
+
+    def is_before_pivot(self, state: str) -> bool:
+        """Tell whether ``state`` lies before the pivot, where compensation is automatic."""
+        return any(step.pivot for step in self.steps_after(state))

@@ -1,0 +1,111 @@
+"""Do an effect once, undo it once, whatever the order and number of the calls.
+
+The receipt is inserted first: its unique key makes a second caller wait until the first
+has committed, so that two copies of one message can never both run the effect.
+Source: Garcia-Molina and Salem, "Sagas" (1987); empty compensation and hanging as
+described for TCC transactions.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from sagas.participant.models import AbstractReceipt
+
+Result = Mapping[str, Any]
+
+
+class AlreadyCompensated(Exception):
+    """The step was undone before it was done; it may never be done any more."""
+
+    code = "already-compensated"
+
+
+def do_once(
+    receipts: type[AbstractReceipt],
+    *,
+    using: str,
+    saga_id: UUID,
+    step: str,
+    effect: Callable[[], Result],
+) -> Result:
+    """Run ``effect`` and its receipt in one transaction; a repeat returns the first result.
+
+    Args:
+        receipts: the domain's receipt model.
+        using: the domain's database alias.
+        saga_id: whose step this is.
+        step: the step's name, unique within the domain.
+        effect: the change, made of statements on ``using`` only; returns ids and amounts.
+
+    Returns:
+        What the effect returned the first time.
+
+    Raises:
+        AlreadyCompensated: a tombstone forbids the step.
+    """
+    with transaction.atomic(using=using):
+        receipt, first = _write(receipts, using, saga_id, step, done=True)
+        if not first:
+            if receipt.undone_at is not None:
+                raise AlreadyCompensated(f"{step} of {saga_id} was compensated already")
+            return dict(receipt.result)
+        result = effect()
+        receipts._base_manager.using(using).filter(pk=receipt.pk).update(result=dict(result))
+        return result
+
+
+def undo_once(
+    receipts: type[AbstractReceipt],
+    *,
+    using: str,
+    saga_id: UUID,
+    step: str,
+    inverse: Callable[[Result], Result],
+) -> Result:
+    """Run ``inverse`` if the step was done; leave a tombstone in either case.
+
+    Args:
+        receipts: the domain's receipt model.
+        using: the domain's database alias.
+        saga_id: whose step this is.
+        step: the step's name, the same as in ``do_once``.
+        inverse: gets the step's result and takes its effect back, on ``using`` only.
+
+    Returns:
+        What the inverse returned the first time; ``{}`` if there was nothing to undo.
+    """
+    with transaction.atomic(using=using):
+        receipt, first = _write(receipts, using, saga_id, step, done=False)
+        if first:
+            return {}
+        if receipt.undone_at is not None:
+            return dict(receipt.undo_result)
+        result = inverse(receipt.result)
+        receipts._base_manager.using(using).filter(pk=receipt.pk).update(
+            undone_at=Now(), undo_result=dict(result)
+        )
+        return result
+
+
+def find_receipt(
+    receipts: type[AbstractReceipt], *, using: str, saga_id: UUID, step: str
+) -> AbstractReceipt | None:
+    """Return the receipt of (saga, step), or None when nothing was ever said of it."""
+    return receipts._base_manager.using(using).filter(saga_id=saga_id, step=step).first()
+
+
+def _write(
+    receipts: type[AbstractReceipt], using: str, saga_id: UUID, step: str, *, done: bool
+) -> tuple[AbstractReceipt, bool]:
+    """Insert the receipt, or lock the one that is there; the flag says which."""
+    manager = receipts._base_manager.using(using)
+    stamp = {"done_at": Now()} if done else {"undone_at": Now()}
+    mine = receipts(id=uuid4(), saga_id=saga_id, step=step, **stamp)
+    # ON CONFLICT DO NOTHING waits for a concurrent writer and does not abort the transaction.
+    manager.bulk_create([mine], ignore_conflicts=True)
+    found = manager.select_for_update().get(saga_id=saga_id, step=step)
+    return found, found.pk == mine.pk

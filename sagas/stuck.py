@@ -1,0 +1,52 @@
+"""Why a saga does not move this moment, in words for support staff."""
+
+from dataclasses import dataclass
+
+from sagas.models import AT_REST, COMPENSATED, FAILED, Outcome, Parked, Saga
+from sagas.registry import UnknownDefinition
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a saga waits for (empty at rest), and whether somebody should look at it."""
+
+    words: str
+    stuck: bool
+
+
+def standing_of(saga: Saga) -> Standing:
+    """Tell what ``saga`` waits for, and whether that is overdue.
+
+    Args:
+        saga: read through ``journal.sagas_now``, which asks the database's clock.
+    """
+    if saga.state == FAILED:
+        return Standing(f"undo failed: {', '.join(saga.given_up)}", stuck=True)
+    if saga.parked:
+        return Standing(f"parked for a human: {Parked(saga.parked).label}", stuck=True)
+    if saga.due_at is None:
+        return Standing("", stuck=False)
+    # A COMPENSATED saga only owes its mail; nothing is held any more.
+    stuck = bool(saga.is_due) and saga.state not in AT_REST
+    step = _due_step(saga)
+    if saga.claimed_at is not None:
+        words = f"lease expired during {step}" if saga.is_due else f"running {step}"
+    elif saga.next_attempt_at is not None:
+        doubt = "in doubt, " if saga.error_outcome == Outcome.IN_DOUBT else ""
+        words = (
+            f"{doubt}{step} overdue for its next attempt"
+            if saga.is_due
+            else (f"{doubt}{step} backing off until {saga.next_attempt_at:%H:%M:%S} UTC")
+        )
+    else:
+        words = f"waiting for a worker for {step}"
+    if saga.state == COMPENSATED:
+        words = f"made good; {words}"
+    return Standing(words, stuck=stuck)
+
+
+def _due_step(saga: Saga) -> str:
+    try:
+        return saga.due_step
+    except UnknownDefinition:
+        return "a step of an unknown definition"

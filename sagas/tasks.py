@@ -1,0 +1,128 @@
+"""The thin Celery tasks, and the chains that are made of them: one message a step."""
+
+from typing import Any, NoReturn
+from uuid import UUID
+
+import structlog
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Task, chain, current_app, shared_task
+from celery.canvas import Signature
+from celery.exceptions import Ignore
+from django.conf import settings
+from kombu.exceptions import KombuError
+from kombu.exceptions import OperationalError as BrokerUnreachable
+
+from sagas import executor
+from sagas.definitions import Limits
+from sagas.endings import Ending, Verdict
+from sagas.models import Direction, Saga
+
+log = structlog.get_logger(__name__)
+
+COMPENSATION_QUEUE = "compensation"
+RECOVERY_QUEUE = "recovery"
+#: The task of ``sagas.recovery`` that dispatches one saga; called by name, as it stands above.
+WAKE = "sagas.wake"
+
+#: A wedged child that ignores the soft limit is ended after this many times the limit.
+_HARD_LIMIT_FACTOR = 3
+#: What publishing may raise while the broker is away or going away.
+BROKER_ERRORS = (BrokerUnreachable, KombuError, ConnectionError, TimeoutError)
+
+
+@shared_task(name="sagas.do_step", bind=True)
+def do_step(self: "Task[Any, Any]", /, *, saga_id: str, step: str, epoch: int, **_: Any) -> None:
+    """Run one forward step; the chain goes on only if it was saved."""
+    _run(self, saga_id, step, epoch, Direction.DO)
+
+
+@shared_task(name="sagas.undo_step", bind=True)
+def undo_step(self: "Task[Any, Any]", /, *, saga_id: str, step: str, epoch: int, **_: Any) -> None:
+    """Run one compensation; the chain goes on with the next one."""
+    _run(self, saga_id, step, epoch, Direction.UNDO)
+
+
+@shared_task(name="sagas.follow_up", bind=True)
+def follow_up(self: "Task[Any, Any]", /, *, saga_id: str, step: str, epoch: int, **_: Any) -> None:
+    """Tell what is owed after a compensation."""
+    _run(self, saga_id, step, epoch, Direction.FOLLOW_UP)
+
+
+def publish(saga: Saga) -> bool:
+    """Send the chain of what is left of ``saga``, outside any transaction.
+
+    Returns:
+        False when the broker did not take it; the saga's row makes sure that recovery tries again.
+    """
+    try:
+        chain_of(saga).apply_async()
+    except BROKER_ERRORS as error:
+        log.error("chain_not_published", saga_id=str(saga.pk), error=type(error).__name__)
+        return False
+    return True
+
+
+def chain_of(saga: Saga) -> Signature:
+    """Build the forward or the backward chain: one task each step, each on its own queue."""
+    match saga.due_direction:
+        case Direction.DO:
+            links = [
+                _link(do_step, saga, step.name, step.queue, step.limits)
+                for step in saga.definition.steps_after(saga.state)
+            ]
+        case Direction.UNDO:
+            links = [
+                _link(undo_step, saga, step.name, COMPENSATION_QUEUE, step.limits)
+                for step in saga.undos_left
+            ]
+        case _:
+            told = saga.definition.after_compensated
+            links = [_link(follow_up, saga, told.name, told.queue, told.limits)] if told else []
+    return chain(*links)
+
+
+def wake_later(saga_id: UUID, *, wait: float) -> None:
+    """Ask for a dispatch in ``wait`` seconds: the fast path of what the row already says."""
+    if wait > settings.LONGEST_COUNTDOWN:
+        return
+    try:
+        current_app.send_task(
+            WAKE,
+            kwargs={"saga_id": str(saga_id)},
+            queue=RECOVERY_QUEUE,
+            countdown=wait or None,
+        )
+    except BROKER_ERRORS as error:
+        log.warning("wake_not_published", saga_id=str(saga_id), error=type(error).__name__)
+
+
+def _link(task: "Task[Any, Any]", saga: Saga, step: str, queue: str, limits: Limits) -> Signature:
+    arguments = {"saga_id": str(saga.pk), "step": step, "epoch": saga.epoch}
+    options: dict[str, Any] = {
+        "queue": queue,
+        "soft_time_limit": limits.seconds,
+        "time_limit": limits.seconds * _HARD_LIMIT_FACTOR,
+    }
+    return task.si(**arguments).set(**options)
+
+
+def _run(task: "Task[Any, Any]", saga_id: str, step: str, epoch: int, direction: Direction) -> None:
+    ending = executor.run(
+        executor.Attempt(
+            saga_id=UUID(saga_id),
+            step=step,
+            direction=direction,
+            epoch=epoch,
+            worker=task.request.hostname or "",
+            timeouts=(SoftTimeLimitExceeded,),
+        )
+    )
+    if ending.verdict is not Verdict.GO_ON:
+        _end_chain(UUID(saga_id), ending)
+
+
+def _end_chain(saga_id: UUID, ending: Ending) -> NoReturn:
+    if ending.verdict is Verdict.WAKE:
+        wake_later(saga_id, wait=ending.wait)
+    # Ignore acknowledges the message and keeps Celery from sending the chain's next link.
+    raise Ignore

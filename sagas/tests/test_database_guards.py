@@ -1,0 +1,70 @@
+"""What the database refuses, whatever the code does."""
+
+import pytest
+from django.db import IntegrityError, connections, transaction
+
+from sagas.models import COMPENSATED, Saga
+from sagas.tests.conftest import drive, start_toy
+from sagas.tests.toy import Refused, Theatre
+
+pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
+
+
+def _refused(sql: str, message: str) -> None:
+    with pytest.raises(IntegrityError, match=message), transaction.atomic(using="default"):
+        connections["default"].cursor().execute(sql)
+
+
+def test_an_epoch_never_falls(stage: Theatre) -> None:
+    start_toy()
+    _refused("UPDATE sagas_saga SET epoch = epoch - 1, revision = revision + 1", "never falls")
+
+
+def test_a_write_that_forgets_the_revision_is_refused(stage: Theatre) -> None:
+    start_toy()
+    _refused("UPDATE sagas_saga SET reason = 'because'", "always rises")
+
+
+def test_what_is_compensated_stays_compensated(stage: Theatre) -> None:
+    stage.script["pack_bag"] = [Refused("no bag")]
+    assert drive(start_toy().pk).state == COMPENSATED
+    _refused(
+        "UPDATE sagas_saga SET state = 'COMPLETE', revision = revision + 1", "COMPENSATED is final"
+    )
+
+
+def test_an_unfinished_saga_without_a_time_to_look_at_it_is_refused(stage: Theatre) -> None:
+    start_toy()
+    _refused(
+        "UPDATE sagas_saga SET lease_until = NULL, revision = revision + 1",
+        "sagas_unfinished_is_due_some_time",
+    )
+
+
+def test_a_finished_saga_without_its_time_is_refused(stage: Theatre) -> None:
+    start_toy()
+    _refused(
+        "UPDATE sagas_saga SET state = 'COMPLETE', revision = revision + 1",
+        "sagas_finished_means_finished",
+    )
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}"])
+def test_history_cannot_be_changed_or_deleted(stage: Theatre, change: str) -> None:
+    drive(start_toy().pk)
+    _refused(change.format("sagas_steprun"), "append-only")
+
+
+def test_two_sagas_of_one_request_are_refused(stage: Theatre) -> None:
+    saga = start_toy()
+    copy = Saga(
+        kind=saga.kind,
+        version=1,
+        principal=saga.principal,
+        idempotency_key=saga.idempotency_key,
+        request_fingerprint="",
+        deadline_at=saga.deadline_at,
+        lease_until=saga.lease_until,
+    )
+    with pytest.raises(IntegrityError, match="sagas_one_saga_a_request"):
+        copy.save(using="default", force_insert=True)
