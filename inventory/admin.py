@@ -1,0 +1,136 @@
+"""Staff see everything; they change a product's description and correct the stock."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin as _BaseModelAdmin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from inventory import services
+from inventory.models import DATABASE, Product, Receipt, Reservation, ReservationLine, Stock
+
+# Django's admin and form classes are generic for the type checker only.
+if TYPE_CHECKING:
+    BaseModelAdmin: TypeAlias = _BaseModelAdmin[Any]
+    ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
+    TabularInline: TypeAlias = admin.TabularInline[Any, Any]
+    ModelForm: TypeAlias = forms.ModelForm[Any]
+else:
+    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, admin.ModelAdmin
+    TabularInline, ModelForm = admin.TabularInline, forms.ModelForm
+
+#: Units that one correction may add or take away at the most: more is a slip of the keyboard.
+MOST_AT_ONCE = 100_000
+
+
+class ReadOnly(BaseModelAdmin):
+    """Rows are looked at: never added, never deleted, and changed only where a form allows it."""
+
+    changeable = False
+
+    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.changeable and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StockCorrection(ModelForm):
+    """Asks for a difference, not for a sum: sales go on while staff count."""
+
+    change_by = forms.IntegerField(
+        label="Change on hand by",
+        min_value=-MOST_AT_ONCE,
+        max_value=MOST_AT_ONCE,
+        help_text="Such as 12 for a delivery, or -1 for a broken unit.",
+    )
+
+    class Meta:
+        model = Stock
+        fields: list[str] = []
+
+    def clean_change_by(self) -> int:
+        """Refuse what would leave fewer units than are held.
+
+        The admin runs this and ``save_model`` in one transaction, so that the lock keeps the
+        answer true until the stock is changed.
+        """
+        change: int = self.cleaned_data["change_by"]
+        stock = Stock.objects.using(DATABASE).select_for_update().get(pk=self.instance.pk)
+        if stock.available + change < 0:
+            raise ValidationError(
+                f"{stock.reserved} of {stock.on_hand} units are held for orders; "
+                f"at most {stock.available} can be taken away."
+            )
+        return change
+
+
+@admin.register(Product)
+class ProductAdmin(ReadOnly, ModelAdmin):
+    changeable = True
+    list_display = ["sku", "name", "price", "currency", "active", "on_hand", "reserved"]
+    list_filter = ["active", "currency"]
+    list_select_related = ["stock"]
+    search_fields = ["sku", "name"]
+    fields = ["sku", "name", "description", "price", "currency", "active", "created_at"]
+    readonly_fields = ["sku", "currency", "created_at"]
+
+    def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:
+        """Write only what was edited: another's edit of another field stays."""
+        obj.save(update_fields=form.changed_data, using=DATABASE)
+
+    @admin.display(ordering="stock__on_hand")
+    def on_hand(self, product: Product) -> int:
+        return product.stock.on_hand
+
+    @admin.display(ordering="stock__reserved")
+    def reserved(self, product: Product) -> int:
+        return product.stock.reserved
+
+
+@admin.register(Stock)
+class StockAdmin(ReadOnly, ModelAdmin):
+    changeable = True
+    form = StockCorrection
+    list_display = ["product", "on_hand", "reserved", "available"]
+    list_select_related = ["product"]
+    search_fields = ["product__sku", "product__name"]
+    fields = ["product", "on_hand", "reserved", "change_by"]
+    readonly_fields = ["product", "on_hand", "reserved"]
+
+    def save_model(self, request: HttpRequest, obj: Stock, form: ModelForm, change: bool) -> None:
+        """Change the units on hand by the difference that was asked for."""
+        services.adjust_stock(sku=obj.pk, change=form.cleaned_data["change_by"])
+
+
+class ReservationLines(ReadOnly, TabularInline):
+    model = ReservationLine
+    fields = ["product", "quantity"]
+
+
+@admin.register(Reservation)
+class ReservationAdmin(ReadOnly, ModelAdmin):
+    list_display = ["id", "saga_id", "order_id", "status", "created_at", "released_at"]
+    list_filter = ["status"]
+    search_fields = ["id", "saga_id", "order_id", "lines__product__sku"]
+    readonly_fields = ["released_at"]
+    inlines = [ReservationLines]
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnly, ModelAdmin):
+    list_display = ["saga_id", "step", "done_at", "undone_at", "created_at"]
+    list_filter = ["step"]
+    search_fields = ["saga_id"]
+
+
+@admin.register(ReservationLine)
+class ReservationLineAdmin(ReadOnly, ModelAdmin):
+    list_display = ["reservation", "product", "quantity"]
+    list_select_related = ["reservation", "product"]
+    search_fields = ["reservation__saga_id", "product__sku"]

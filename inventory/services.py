@@ -1,0 +1,236 @@
+"""The only door to the inventory: what things cost, how many there are, who holds them.
+
+Two customers never fight over one unit: stock moves by one conditional UPDATE a SKU, always
+in the order of the SKUs, so that carts which share products queue up and never deadlock.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from inventory.models import (
+    DATABASE,
+    Product,
+    Receipt,
+    Reservation,
+    ReservationLine,
+    Status,
+    Stock,
+)
+from inventory.quoting import (
+    CartLine,
+    MixedCurrencies,
+    Quote,
+    QuoteLine,
+    Shortage,
+    UnknownProducts,
+    find_product,
+    merge,
+    products_for_sale,
+    quote,
+    shortages,
+)
+from sagas.participant.receipts import do_once, undo_once
+
+__all__ = [
+    "CartLine",
+    "Holding",
+    "MixedCurrencies",
+    "OutOfStock",
+    "Quote",
+    "QuoteLine",
+    "Shortage",
+    "StockHeld",
+    "UnknownProducts",
+    "add_product",
+    "adjust_stock",
+    "find_product",
+    "holdings",
+    "products_for_sale",
+    "quote",
+    "receive_stock",
+    "release_stock",
+    "reserve_stock",
+    "reset_stock",
+    "shortages",
+]
+
+#: Under this name the receipts of reserving, and of its undo, are kept.
+RESERVE = "reserve_inventory"
+
+Result = Mapping[str, Any]
+
+
+class Holding(NamedTuple):
+    """What one saga holds, or held, of one product."""
+
+    sku: str
+    quantity: int
+    status: Status
+
+
+class OutOfStock(Exception):
+    """There is not enough of at least one product; nothing was held."""
+
+    code = "out-of-stock"
+
+    def __init__(self, shortages: Sequence[Shortage]) -> None:
+        self.shortages = list(shortages)
+        short = (f"{s.sku} (wanted {s.wanted}, {s.available} left)" for s in self.shortages)
+        super().__init__(f"not enough in stock: {', '.join(short)}")
+
+
+class StockHeld(Exception):
+    """Fewer units would be on hand than are held for orders."""
+
+    code = "stock-held"
+
+
+# The saga's step and its inverse ----------------------------------------------------------
+
+
+def reserve_stock(*, saga_id: UUID, order_id: UUID | str, lines: Sequence[CartLine]) -> Result:
+    """Hold stock for every line or for none, once a saga; a repeat returns the first result.
+
+    Returns:
+        ``{"reservation_id": ...}``
+
+    Raises:
+        OutOfStock: at least one product is short; a refusal, and nothing was held.
+        AlreadyCompensated: the stock was released before; it is never held again.
+    """
+    wanted = merge(lines)
+
+    def hold() -> Result:
+        short = [sku for sku in sorted(wanted) if not _take(sku, wanted[sku])]
+        if short:
+            raise OutOfStock(_shortages_now(short, wanted))
+        return _write_reservation(saga_id, order_id, wanted)
+
+    return do_once(Receipt, using=DATABASE, saga_id=saga_id, step=RESERVE, effect=hold)
+
+
+def release_stock(*, saga_id: UUID) -> Result:
+    """Give back what ``reserve_stock`` holds; if it never ran, forbid that it ever does.
+
+    Returns:
+        ``{"reservation_id": ...}``, or ``{}`` if there was nothing to release.
+    """
+
+    def give_back(_: Result) -> Result:
+        reservation = Reservation.objects.using(DATABASE).select_for_update().get(saga_id=saga_id)
+        for line in reservation.lines.using(DATABASE).order_by("product_id"):
+            Stock.objects.using(DATABASE).filter(pk=line.product_id).update(
+                reserved=F("reserved") - line.quantity
+            )
+        reservation.release()
+        reservation.save(update_fields=["status", "released_at"], using=DATABASE)
+        return {"reservation_id": str(reservation.pk)}
+
+    return undo_once(Receipt, using=DATABASE, saga_id=saga_id, step=RESERVE, inverse=give_back)
+
+
+def holdings(*, saga_id: UUID) -> Sequence[Holding]:
+    """Return what the saga holds or held, by SKU; empty if it never held anything."""
+    lines = ReservationLine.objects.using(DATABASE).filter(reservation__saga_id=saga_id)
+    return [
+        Holding(line.product_id, line.quantity, Status(line.reservation.status))
+        for line in lines.select_related("reservation").order_by("product_id")
+    ]
+
+
+# Staff ------------------------------------------------------------------------------------
+
+
+def add_product(
+    *, sku: str, name: str, description: str, price: int, currency: str, on_hand: int
+) -> bool:
+    """Put a product and its first stock on the shelf; one that is there already is left alone.
+
+    Args:
+        price: in minor units of ``currency``.
+        on_hand: units, 0 or more.
+
+    Returns:
+        Whether it is new.
+    """
+    with transaction.atomic(using=DATABASE):
+        _, new = Product.objects.using(DATABASE).get_or_create(
+            sku=sku,
+            defaults={
+                "name": name,
+                "description": description,
+                "price": price,
+                "currency": currency,
+            },
+        )
+        Stock.objects.using(DATABASE).get_or_create(pk=sku, defaults={"on_hand": on_hand})
+    return new
+
+
+def receive_stock(*, sku: str, quantity: int) -> None:
+    """Add ``quantity`` units, 1 or more, that came in.
+
+    Raises:
+        UnknownProducts: there is no such product.
+    """
+    if quantity < 1:
+        raise ValueError(f"a delivery has one unit or more, not {quantity}")
+    adjust_stock(sku=sku, change=quantity)
+
+
+def adjust_stock(*, sku: str, change: int) -> None:
+    """Correct the units on hand by ``change``, as a stocktake found; held units stay held.
+
+    Raises:
+        UnknownProducts: there is no such product.
+        StockHeld: fewer would be left than are held for orders.
+    """
+    stock = Stock.objects.using(DATABASE).filter(pk=sku)
+    enough = stock.alias(free=F("on_hand") - F("reserved")).filter(free__gte=-change)
+    if not enough.update(on_hand=F("on_hand") + change):
+        if not stock.exists():
+            raise UnknownProducts([sku])
+        raise StockHeld(f"{sku} has fewer than {-change} units that are not held for orders")
+
+
+def reset_stock(*, sku: str, available: int) -> None:
+    """Make exactly ``available`` units of ``sku`` available again; held units stay held.
+
+    Raises:
+        UnknownProducts: there is no such product.
+    """
+    stock = Stock.objects.using(DATABASE).filter(pk=sku)
+    if not stock.update(on_hand=F("reserved") + available):
+        raise UnknownProducts([sku])
+
+
+def _take(sku: str, quantity: int) -> bool:
+    """Hold ``quantity`` units if so many are free: test and change are one statement."""
+    free = Stock.objects.using(DATABASE).alias(free=F("on_hand") - F("reserved"))
+    held = free.filter(pk=sku, free__gte=quantity).update(reserved=F("reserved") + quantity)
+    return held == 1
+
+
+def _shortages_now(short: Sequence[str], wanted: Mapping[str, int]) -> Sequence[Shortage]:
+    stock = Stock.objects.using(DATABASE).in_bulk(short)
+    return [
+        Shortage(
+            sku=sku,
+            wanted=wanted[sku],
+            available=stock[sku].available if sku in stock else 0,
+        )
+        for sku in short
+    ]
+
+
+def _write_reservation(saga_id: UUID, order_id: UUID | str, wanted: Mapping[str, int]) -> Result:
+    reservation = Reservation.objects.using(DATABASE).create(saga_id=saga_id, order_id=order_id)
+    ReservationLine.objects.using(DATABASE).bulk_create(
+        ReservationLine(reservation=reservation, product_id=sku, quantity=quantity)
+        for sku, quantity in wanted.items()
+    )
+    return {"reservation_id": str(reservation.pk)}

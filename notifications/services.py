@@ -1,0 +1,266 @@
+"""The only door to the mails: one of each kind a saga, sent once, or forbidden for ever.
+
+Mail over SMTP cannot be exactly-once. What holds: one row a mail, one sender at a time, one
+Message-ID at every attempt, and a double only where a crash hits the conversation itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from notifications.delivery import (
+    MailRefused,
+    MailUnavailable,
+    check_recipient,
+    deliver,
+    sender_domain,
+)
+from notifications.models import DATABASE, Kind, Message, Receipt, Status
+from notifications.rendering import Rendered, render_apology, render_confirmation
+from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
+
+__all__ = [
+    "MailBusy",
+    "MailRefused",
+    "MailUnavailable",
+    "SentMessage",
+    "cancel_confirmation",
+    "messages_of",
+    "send_apology",
+    "send_confirmation",
+]
+
+#: The names of the steps, under which the receipts are kept.
+_STEPS = {Kind.CONFIRMATION: "send_confirmation", Kind.APOLOGY: "send_apology"}
+
+#: No sender is at work on it, by the database's clock.
+_IS_FREE = Q(status=Status.PENDING) & (Q(claimed_until=None) | Q(claimed_until__lte=Now()))
+
+Result = Mapping[str, Any]
+
+
+class MailBusy(Exception):
+    """Another sender is at work on this mail just now; transient."""
+
+    code = "mail-busy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMessage:
+    """What may be known of a mail outside this domain: no address and no text."""
+
+    kind: Kind
+    status: Status
+    message_id: str
+    attempts: int
+    last_error: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
+def send_confirmation(
+    *, saga_id: UUID, order_id: str | UUID, recipient: str, context: Mapping[str, Any]
+) -> Result:
+    """Mail the shopper that the order is confirmed, once; a repeat returns the first result.
+
+    Args:
+        order_id: the order's id, kept as a reference only.
+        recipient: the shopper's address; a repeat may bring a corrected one.
+        context: see ``rendering.render_confirmation``; the first call's words are kept.
+
+    Returns:
+        ``{"notification_id", "message_id"}``
+
+    Raises:
+        MailUnavailable, MailBusy: try again later.
+        MailRefused: the server will not take it for this recipient; a refusal.
+        AlreadyCompensated: it was cancelled before it was sent; it is never sent.
+    """
+    return _send_once(
+        Kind.CONFIRMATION,
+        saga_id=saga_id,
+        order_ref=str(order_id),
+        recipient=recipient,
+        words=render_confirmation(context),
+    )
+
+
+def cancel_confirmation(*, saga_id: UUID) -> Result:
+    """Forbid a confirmation that was not sent; one that was sent stays, it cannot be unsent.
+
+    Returns:
+        ``{"sent": bool}``, or ``{}`` when none was ever sent, in which case none ever will be.
+
+    Raises:
+        MailBusy: it is being sent just now; how that ends decides.
+    """
+    with transaction.atomic(using=DATABASE):
+        result = undo_once(
+            Receipt,
+            using=DATABASE,
+            saga_id=saga_id,
+            step=_STEPS[Kind.CONFIRMATION],
+            inverse=lambda _: {"sent": True},
+        )
+        pending = Message.objects.using(DATABASE).filter(
+            saga_id=saga_id, kind=Kind.CONFIRMATION, status=Status.PENDING
+        )
+        for message in pending.select_for_update():
+            _cancel(message)
+        return result
+
+
+def send_apology(*, saga_id: UUID, recipient: str, context: Mapping[str, Any]) -> Result:
+    """Mail the shopper that the checkout was undone and why, once; forbid the confirmation.
+
+    Args:
+        recipient: the shopper's address; a repeat may bring a corrected one.
+        context: see ``rendering.render_apology``; the first call's words are kept.
+
+    Returns:
+        ``{"notification_id", "message_id"}``
+
+    Raises:
+        MailUnavailable, MailBusy: try again later.
+        MailRefused: the server will not take it for this recipient; a refusal.
+    """
+    cancel_confirmation(saga_id=saga_id)
+    return _send_once(
+        Kind.APOLOGY,
+        saga_id=saga_id,
+        order_ref="",
+        recipient=recipient,
+        words=render_apology(context),
+    )
+
+
+def messages_of(*, saga_id: UUID) -> list[SentMessage]:
+    """Return the mails of a saga, the oldest first, without personal data."""
+    rows = Message.objects.using(DATABASE).filter(saga_id=saga_id).order_by("created_at", "id")
+    return [
+        SentMessage(
+            kind=Kind(row.kind),
+            status=Status(row.status),
+            message_id=row.message_id,
+            attempts=row.attempts,
+            last_error=row.last_error,
+            created_at=row.created_at,
+            sent_at=row.sent_at,
+        )
+        for row in rows
+    ]
+
+
+def _send_once(
+    kind: Kind, *, saga_id: UUID, order_ref: str, recipient: str, words: Rendered
+) -> Result:
+    if (settled := _settled(kind, saga_id)) is not None:
+        return settled
+    check_recipient(recipient)
+    _write_row(kind, saga_id=saga_id, order_ref=order_ref, recipient=recipient, words=words)
+    message = _claim(kind, saga_id=saga_id, recipient=recipient)
+    try:
+        deliver(message)
+    except Exception as error:
+        _release(message, error)
+        raise
+    return _note_sent(message)
+
+
+def _settled(kind: Kind, saga_id: UUID) -> Result | None:
+    """Return the result of a mail that was sent, None if it is still to be sent.
+
+    Raises:
+        AlreadyCompensated: it was cancelled before it was sent.
+    """
+    receipt = find_receipt(Receipt, using=DATABASE, saga_id=saga_id, step=_STEPS[kind])
+    if receipt is None:
+        return None
+    if receipt.undone_at is not None:
+        raise AlreadyCompensated(f"the {kind} of {saga_id} was cancelled")
+    return dict(receipt.result)
+
+
+def _write_row(
+    kind: Kind, *, saga_id: UUID, order_ref: str, recipient: str, words: Rendered
+) -> None:
+    """Commit the message before it is sent; ``durable`` refuses an outer transaction."""
+    row = Message(
+        saga_id=saga_id,
+        kind=kind,
+        order_ref=order_ref,
+        recipient=recipient,
+        subject=words.subject,
+        text_body=words.text,
+        html_body=words.html,
+        message_id=f"<{kind}.{saga_id}@{sender_domain()}>",
+    )
+    with transaction.atomic(using=DATABASE, durable=True):
+        Message.objects.using(DATABASE).bulk_create([row], ignore_conflicts=True)
+
+
+def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
+    """Take the mail for one attempt by a counted UPDATE: zero rows mean that another has it.
+
+    The claim outlives the attempt: the step's time limit ends every attempt before.
+
+    Raises:
+        MailBusy: another sender's claim has not run out, or it has just sent the mail.
+    """
+    rows = Message.objects.using(DATABASE).filter(saga_id=saga_id, kind=kind)
+    message = rows.get()
+    claimed = rows.filter(_IS_FREE, attempts=message.attempts).update(
+        attempts=message.attempts + 1,
+        claimed_until=Now() + timedelta(seconds=settings.OUTSIDE_STEP_TIME_LIMIT),
+        recipient=recipient,
+    )
+    if not claimed:
+        raise MailBusy(f"another sender is at work on the {kind} of {saga_id}")
+    message.attempts += 1
+    message.recipient = recipient
+    return message
+
+
+def _release(message: Message, error: Exception) -> None:
+    """Give the claim back and keep why, unless it ran out and another sender took over."""
+    why = str(error) if isinstance(error, MailUnavailable | MailRefused) else type(error).__name__
+    Message.objects.using(DATABASE).filter(
+        pk=message.pk, attempts=message.attempts, status=Status.PENDING
+    ).update(claimed_until=None, last_error=why)
+
+
+def _note_sent(message: Message) -> Result:
+    def effect() -> Result:
+        sent = _locked(message.saga_id, message.kind)
+        sent.mark_sent()
+        sent.save(
+            update_fields=["status", "sent_at", "claimed_until", "last_error"], using=DATABASE
+        )
+        return {"notification_id": str(sent.pk), "message_id": sent.message_id}
+
+    return do_once(
+        Receipt,
+        using=DATABASE,
+        saga_id=message.saga_id,
+        step=_STEPS[Kind(message.kind)],
+        effect=effect,
+    )
+
+
+def _cancel(message: Message) -> None:
+    """Cancel a locked, pending message; MailBusy if a sender is at work on it."""
+    if not Message.objects.using(DATABASE).filter(_IS_FREE, pk=message.pk).exists():
+        raise MailBusy(f"the confirmation of {message.saga_id} is being sent")
+    message.cancel()
+    message.save(update_fields=["status", "claimed_until"], using=DATABASE)
+
+
+def _locked(saga_id: UUID, kind: str) -> Message:
+    return Message.objects.using(DATABASE).select_for_update().get(saga_id=saga_id, kind=kind)

@@ -1,0 +1,184 @@
+"""Orders, what a shopper posted before there was one, and everything that happened to them."""
+
+from uuid import uuid4
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django_fsm import FSMField, FSMModelMixin, transition
+
+from sagas.participant.models import AbstractReceipt
+
+#: The alias of the database that this domain owns.
+DATABASE = "orders"
+
+#: The parts of a shipping address; each is the column ``shipping_<part>`` of a row.
+ADDRESS_PARTS = ("name", "line1", "line2", "city", "postal_code", "country")
+
+
+class Buyer(models.Model):
+    """Who buys and where it goes: personal data, which never leaves this database by itself."""
+
+    principal = models.CharField(max_length=64, help_text='Such as "user:42", or "guest".')
+    email = models.EmailField(max_length=254)
+    shipping_name = models.CharField(max_length=200)
+    shipping_line1 = models.CharField(max_length=200)
+    shipping_line2 = models.CharField(max_length=200, blank=True)
+    shipping_city = models.CharField(max_length=100)
+    shipping_postal_code = models.CharField(max_length=20)
+    shipping_country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2.")
+
+    class Meta:
+        abstract = True
+
+    @property
+    def shipping_address(self) -> dict[str, str]:
+        """The address by its parts, as the API says it."""
+        return {part: getattr(self, f"shipping_{part}") for part in ADDRESS_PARTS}
+
+
+class Draft(Buyer):
+    """What a shopper posted, priced; kept after the order is made, until it is purged.
+
+    It is saved before its checkout is, so that one without a checkout can exist; it is harmless.
+    """
+
+    checkout_id = models.UUIDField(primary_key=True, editable=False)
+    lines = models.JSONField(help_text="SKU, name, quantity and unit price of each line.")
+    currency = models.CharField(max_length=3)
+    total = models.BigIntegerField(help_text="In minor units.")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(total__gte=0), name="orders_draft_total_not_negative"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="orders_draft_age")]
+
+    def __str__(self) -> str:
+        return f"draft of checkout {self.checkout_id}"
+
+
+class Status(models.TextChoices):
+    """Where an order stands."""
+
+    PENDING = "PENDING", "pending"
+    CONFIRMED = "CONFIRMED", "confirmed"
+    CANCELLED = "CANCELLED", "cancelled"
+
+
+class Order(FSMModelMixin, Buyer):
+    """An order; its total is the sum of its lines, in minor units of its currency."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    saga_id = models.UUIDField(editable=False)
+    number = models.CharField(max_length=16, help_text="What people call it.")
+    currency = models.CharField(max_length=3, help_text="ISO 4217.")
+    total = models.BigIntegerField(help_text="In minor units.")
+    status = FSMField(
+        max_length=16, choices=Status.choices, default=Status.PENDING.value, protected=True
+    )
+    cancel_reason = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    cancelled_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["saga_id"], name="orders_one_order_a_saga"),
+            models.UniqueConstraint(fields=["number"], name="orders_number_once"),
+            models.CheckConstraint(condition=Q(total__gte=0), name="orders_total_not_negative"),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="orders_currency_is_iso"
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.PENDING, confirmed_at=None, cancelled_at=None)
+                | Q(status=Status.CONFIRMED, confirmed_at__isnull=False, cancelled_at=None)
+                | Q(status=Status.CANCELLED, cancelled_at__isnull=False),
+                name="orders_status_has_its_time",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["principal", "-created_at", "-id"], name="orders_of_principal"),
+            models.Index(fields=["-created_at", "-id"], name="orders_newest"),
+            models.Index(fields=["email"], name="orders_by_email"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} ({self.status})"
+
+    @transition(field=status, source=Status.PENDING.value, target=Status.CONFIRMED.value)
+    def confirm(self) -> None:
+        """It is paid."""
+        self.confirmed_at = Now()
+
+    @transition(
+        field=status,
+        # From CONFIRMED only by an operator: the engine never undoes past the pivot by itself.
+        source=[Status.PENDING.value, Status.CONFIRMED.value],
+        target=Status.CANCELLED.value,
+    )
+    def cancel(self, *, reason: str) -> None:
+        """Its checkout was undone, for ``reason`` (a kebab-case code)."""
+        self.cancel_reason = reason
+        self.cancelled_at = Now()
+
+
+class OrderLine(models.Model):
+    """One product of an order, as it was named and priced when it was bought."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines")
+    sku = models.CharField(max_length=64)
+    name = models.CharField(max_length=200)
+    quantity = models.IntegerField()
+    unit_price = models.BigIntegerField(help_text="In minor units.")
+    line_total = models.BigIntegerField(help_text="In minor units.")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sku"], name="orders_one_line_a_sku"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="orders_line_buys_something"),
+            models.CheckConstraint(
+                condition=Q(unit_price__gte=0), name="orders_unit_price_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(line_total=F("quantity") * F("unit_price")),
+                name="orders_line_total_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} x {self.sku}"
+
+
+class EventKind(models.TextChoices):
+    """What can happen to an order."""
+
+    CREATED = "created"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+class OrderEvent(models.Model):
+    """Something that happened to an order. The database refuses to change or delete a row."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=16, choices=EventKind)
+    reason = models.CharField(max_length=64, blank=True)
+    happened_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.happened_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Receipt(AbstractReceipt):
+    class Meta(AbstractReceipt.Meta):
+        abstract = False

@@ -1,0 +1,75 @@
+"""The rows of what is sent to the provider. Callers that change the payment hold its lock."""
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from payments.models import (
+    DATABASE,
+    UNSETTLED,
+    Kind,
+    OperationStatus,
+    Payment,
+    PaymentOperation,
+)
+
+
+def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
+    """Return the newest operation of a kind, or None."""
+    return payment.operations.using(DATABASE).filter(kind=kind).order_by("-generation").first()
+
+
+def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
+    """Return the operation to send, with a key that can still get through.
+
+    One without an outcome is sent again under its own key, unless the provider keeps an
+    error as that key's answer: then, and after a definite no, the next generation begins.
+    """
+    before = last(payment, kind)
+    if before and before.status in UNSETTLED:
+        if not before.key_spent:
+            return before
+        fail(before, before.error_code)
+    generation = before.generation + 1 if before else 1
+    amounts = {Kind.CHARGE: payment.amount, Kind.REFUND: payment.captured, Kind.CANCEL: 0}
+    return PaymentOperation.objects.using(DATABASE).create(
+        payment=payment,
+        kind=kind,
+        generation=generation,
+        idempotency_key=f"makegood-{payment.pk}-{kind.value}-{generation}",
+        amount=amounts[kind],
+    )
+
+
+def doubt(operation: PaymentOperation, code: str, *, key_spent: bool) -> None:
+    """Note that nobody knows what became of the operation, unless somebody does by now."""
+    operations = _unsettled(operation)
+    operations.update(status=OperationStatus.IN_DOUBT, error_code=code)
+    if key_spent:  # once spent, a key stays so, whatever a later call was answered
+        operations.update(key_spent=True)
+
+
+def await_outcome(operation: PaymentOperation, ref: str) -> None:
+    """Keep the provider's id of an operation that it has taken on, and not finished."""
+    _unsettled(operation).update(status=OperationStatus.IN_DOUBT, provider_ref=ref)
+
+
+def fail(operation: PaymentOperation, code: str) -> None:
+    """Settle an operation that was definitely not done."""
+    _unsettled(operation).update(status=OperationStatus.FAILED, error_code=code, settled_at=Now())
+
+
+def settle_last(payment: Payment, kind: Kind, *, ref: str = "") -> None:
+    """The last one succeeded, also if it had been given up before."""
+    if sent := last(payment, kind):
+        sent.status, sent.provider_ref, sent.settled_at = OperationStatus.SUCCEEDED, ref, Now()
+        sent.save(using=DATABASE, update_fields=["status", "provider_ref", "settled_at"])
+
+
+def fail_last(payment: Payment, kind: Kind, code: str) -> None:
+    """The last one was definitely not done, if it has no outcome yet."""
+    if sent := last(payment, kind):
+        fail(sent, code)
+
+
+def _unsettled(operation: PaymentOperation) -> QuerySet[PaymentOperation]:
+    return PaymentOperation.objects.using(DATABASE).filter(pk=operation.pk, status__in=UNSETTLED)

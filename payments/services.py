@@ -1,0 +1,188 @@
+"""The only door to payments: verbs beside their inverses.
+
+A charge is an intent first: it is committed with its idempotency key, then the provider is
+called, then the outcome is committed. No transaction is open while the provider is called,
+and an unknown outcome is asked for before anything else is done.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from payments import alerts, calls, charging, late, records, reversing
+from payments.errors import (
+    CardDeclined,
+    PaymentInDoubt,
+    PaymentMethodMissing,
+    PaymentRejected,
+    PaymentUnavailable,
+    ProviderDisagrees,
+    RefundRefused,
+)
+from payments.gateways.port import IntentStatus
+from payments.models import DATABASE, OPEN, Payment, PaymentMethod, Status
+from sagas.participant.receipts import AlreadyCompensated
+
+__all__ = [
+    "CardDeclined",
+    "Money",
+    "PaymentInDoubt",
+    "PaymentMethodMissing",
+    "PaymentRejected",
+    "PaymentUnavailable",
+    "ProviderDisagrees",
+    "RefundRefused",
+    "charge_payment",
+    "discard_method",
+    "money_of",
+    "register_method",
+    "reverse_payment",
+    "settle",
+    "sweep_late_successes",
+]
+
+Result = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What became of a checkout's money so far, in minor units of ``currency``.
+
+    ``currency`` is empty when no payment was ever begun. ``in_doubt`` tells that the provider
+    may hold more than ``captured`` says.
+    """
+
+    captured: int = 0
+    refunded: int = 0
+    currency: str = ""
+    in_doubt: bool = False
+
+
+def register_method(*, checkout_id: UUID, token: str) -> None:
+    """Keep the provider's token for a checkout's payment; a repeat changes nothing."""
+    PaymentMethod.objects.using(DATABASE).get_or_create(
+        checkout_id=checkout_id, defaults={"token": token}
+    )
+
+
+def discard_method(*, checkout_id: UUID) -> None:
+    """Forget the token; a charge that comes later is refused."""
+    PaymentMethod.objects.using(DATABASE).filter(checkout_id=checkout_id).delete()
+
+
+def charge_payment(*, saga_id: UUID, order_id: UUID | str, amount: int, currency: str) -> Result:
+    """Charge the shopper once, however often this is called.
+
+    Args:
+        saga_id: the checkout, under whose id the payment method was registered.
+        order_id: what is paid for.
+        amount: minor units, more than 0.
+        currency: ISO 4217.
+
+    Returns:
+        ``payment_id``, ``charged`` (minor units) and ``currency``.
+
+    Raises:
+        CardDeclined, PaymentMethodMissing: a definite no.
+        AlreadyCompensated: the reversal came first.
+        PaymentInDoubt: the outcome is unknown; a repeat asks.
+        PaymentUnavailable: nothing was done; a repeat may get through.
+        PaymentRejected, ProviderDisagrees: something is wrong with the set-up.
+        ValueError: the amount is not positive.
+    """
+    if amount <= 0:
+        raise ValueError("a charge must be over more than 0 minor units")
+    done = records.charge_result(saga_id)
+    if done is not None:
+        return done
+    payment, first = records.begin_charge(
+        saga_id=saga_id, order_id=UUID(str(order_id)), amount=amount, currency=currency
+    )
+    if payment.status == Status.DECLINED:
+        raise CardDeclined(payment.decline_code)
+    charging.charge(payment, is_repeat=not first)
+    done = records.charge_result(saga_id)
+    if done is None:
+        raise AlreadyCompensated(f"payment {payment.pk} is being reversed")
+    return done
+
+
+def reverse_payment(*, saga_id: UUID) -> Result:
+    """Take the charge back, or make it impossible; safe to repeat at every point.
+
+    Returns:
+        ``{"refunded": minor units}``, ``{"cancelled": True}``, or ``{}`` when no charge was
+        ever begun. In each case a charge that is begun later is refused.
+
+    Raises:
+        PaymentInDoubt: the outcome is unknown; a repeat asks.
+        PaymentUnavailable: nothing was done; a repeat may get through.
+        RefundRefused: a definite no; a repeat tries once more.
+        PaymentRejected, ProviderDisagrees: something is wrong with the set-up.
+    """
+    payment = records.begin_reversal(saga_id=saga_id)
+    if payment is None:
+        return {}
+    if payment.status == Status.REVERSING:
+        reversing.finish(payment)
+        payment = records.read(payment.pk)
+    return {"refunded": payment.refunded} if payment.refunded else {"cancelled": True}
+
+
+def money_of(*, saga_id: UUID) -> Money:
+    """Return what became of the money of a checkout, as far as it is known here."""
+    payment = Payment.objects.using(DATABASE).filter(saga_id=saga_id).first()
+    if payment is None:
+        return Money()
+    asked = payment.status in (Status.PROCESSING, Status.IN_DOUBT, Status.REVERSING)
+    return Money(
+        captured=payment.captured,
+        refunded=payment.refunded,
+        currency=payment.currency,
+        in_doubt=asked and not payment.captured,
+    )
+
+
+def settle(*, payment_id: UUID) -> Status:
+    """Ask the provider how a payment stands and record it; never asks for money.
+
+    Returns:
+        The payment's status afterwards. A payment that is being, or was, reversed is
+        reversed to the end; one that was never confirmed stays as it is.
+
+    Raises:
+        PaymentInDoubt, PaymentUnavailable, RefundRefused: as in ``reverse_payment``.
+    """
+    payment = records.read(payment_id)
+    if payment.status in OPEN and payment.provider_ref:
+        intent = calls.intent_of(payment, ask_first=True)
+        if intent.status is not IntentStatus.OPEN:
+            with suppress(CardDeclined):  # recorded, which is all that was asked for
+                charging.learn(payment, intent)
+    elif payment.status in (Status.REVERSING, Status.CANCELLED):
+        late.check(payment_id)
+    return Status(records.read(payment_id).status)
+
+
+def sweep_late_successes(*, limit: int) -> int:
+    """Ask again about payments that were cancelled, and refund what was captured all the same.
+
+    Args:
+        limit: payments to ask about at the most.
+
+    Returns:
+        How many payments were found captured and refunded.
+    """
+    refunded = 0
+    for payment_id in late.claim(limit=limit):
+        try:
+            refunded += late.check(payment_id)
+        except PaymentUnavailable as away:
+            # The others would not reach the provider either; their next check is set.
+            alerts.check_failed(records.read(payment_id), away)
+            break
+        except Exception as error:  # noqa: BLE001  (one payment must not hold up the others)
+            alerts.check_failed(records.read(payment_id), error)
+    return refunded
