@@ -1,0 +1,155 @@
+"""The bodies of the checkout API: strict in what they take, so that nothing fails later."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.validators import RegexValidator
+from rest_framework import serializers
+
+MAX_LINES = 100
+MAX_QUANTITY = 999
+
+#: C0 and C1 controls, and the separators that pass for line breaks.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_TOKEN = RegexValidator(r"^[A-Za-z0-9_-]{3,255}\Z", "Send the token that the provider gave you.")
+_COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Send an ISO 3166-1 alpha-2 code, such as NL.")
+#: Digits in the number of a payment card (ISO/IEC 7812-1).
+_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,18}\d")
+
+
+def _no_controls(value: str) -> None:
+    if _CONTROL.search(value):
+        raise serializers.ValidationError("Control characters are not allowed.", code="control")
+
+
+def _no_card_number(value: str) -> None:
+    if _CARD_NUMBER.search(value):
+        raise serializers.ValidationError(
+            "This looks like a card number; send the provider's token only.", code="card-number"
+        )
+
+
+class Text(serializers.CharField):
+    """A JSON string without control characters; numbers and booleans are not taken for one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validators.append(_no_controls)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Refuse what is not a string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Integer(serializers.IntegerField):
+    """A JSON integer; strings, fractions and booleans are not taken for one."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse what is not an integer."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class Strict(serializers.Serializer[Any]):
+    """Names every member that it does not know, rather than drop it in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuse unknown members."""
+        if isinstance(data, Mapping):
+            unknown = [key for key in data if key not in self.fields]
+            if unknown:
+                message = f"Unknown member; this object has {', '.join(self.fields)}."
+                raise serializers.ValidationError(
+                    {key: [message] for key in unknown}, code="unknown"
+                )
+        return super().to_internal_value(data)
+
+
+class Address(Strict):
+    name = Text(max_length=200)
+    line1 = Text(max_length=200)
+    line2 = Text(max_length=200, required=False, allow_blank=True)
+    city = Text(max_length=100)
+    postal_code = Text(max_length=20)
+    country = Text(validators=[_COUNTRY], help_text="ISO 3166-1 alpha-2.")
+
+
+class CartLine(Strict):
+    sku = Text(max_length=64)
+    quantity = Integer(min_value=1, max_value=MAX_QUANTITY)
+
+
+class CheckoutBody(Strict):
+    """What a shopper posts. Prices are the server's; ``expected_total`` only compares."""
+
+    email = serializers.EmailField(max_length=254, validators=[_no_controls])
+    shipping_address = Address()
+    lines = serializers.ListField(child=CartLine(), min_length=1, max_length=MAX_LINES)
+    payment_token = Text(
+        validators=[_TOKEN, _no_card_number],
+        help_text="The provider's token for a payment method; never a card number.",
+    )
+    expected_total = Integer(
+        min_value=0,
+        max_value=2**53,
+        required=False,
+        help_text="The total that the shopper saw, in minor units; another one answers 409.",
+    )
+
+
+class Amount(serializers.Serializer[Any]):
+    amount = serializers.IntegerField(help_text="Minor units.")
+    currency = serializers.CharField(help_text="ISO 4217.")
+
+
+class Reason(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class PlacedLine(serializers.Serializer[Any]):
+    sku = serializers.CharField()
+    name = serializers.CharField()
+    quantity = serializers.IntegerField()
+    unit_price = serializers.IntegerField(help_text="Minor units.")
+    line_total = serializers.IntegerField(help_text="Minor units.")
+
+
+#: The words that shoppers read; the OpenAPI document names the enum by settings.
+SHOPPER_STATUSES = ["processing", "completed", "reversing", "failed", "cancelled"]
+
+
+class Links(serializers.Serializer[Any]):
+    self = serializers.CharField()
+    cancel = serializers.CharField()
+    order = serializers.CharField(allow_null=True)
+
+
+class CheckoutAnswer(serializers.Serializer[Any]):
+    """How a checkout stands, in a shopper's words."""
+
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(
+        SHOPPER_STATUSES,
+        help_text="Never `failed` or `cancelled` while money is held.",
+    )
+    order_number = serializers.CharField(allow_null=True)
+    total = Amount()
+    charged = serializers.IntegerField(help_text="Minor units taken so far.")
+    refunded = serializers.IntegerField(help_text="Minor units given back so far.")
+    reason = Reason(allow_null=True)
+    lines = PlacedLine(many=True)
+    created_at = serializers.DateTimeField()
+    links = Links()
+
+
+class PlacedCheckout(CheckoutAnswer):
+    """The answer to POST."""
+
+    order_token = serializers.CharField(
+        required=False, help_text="For guests: send it as `Authorization: Order <order_token>`."
+    )
