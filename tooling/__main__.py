@@ -1,0 +1,44 @@
+"""`python -m tooling COMMAND`: what the Makefile calls."""
+
+import argparse
+import subprocess
+import sys
+
+from tooling.demo.main import main as demo
+from tooling.local import commands
+from tooling.local.embedded import CannotStart
+from tooling.local.instance import AlreadyRunning
+from tooling.local.supervisor import NotReady
+
+
+def main() -> int:
+    """Run one command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tooling", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("run", help="the whole system in the foreground")
+    verbs.add_parser("stop", help="stop what was started")
+    verbs.add_parser("clean", help="remove data and caches")
+    verbs.add_parser("demo", help="place real checkouts and show what became of each")
+    execute = verbs.add_parser("exec", help="run a command beside embedded servers")
+    execute.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    match given.verb:
+        case "run":
+            return commands.run()
+        case "stop":
+            return commands.stop()
+        case "clean":
+            return commands.clean()
+        case "demo":
+            return demo()
+        case _:
+            return commands.execute([word for word in given.command if word != "--"])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (AlreadyRunning, CannotStart, NotReady) as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{' '.join(map(str, error.cmd))} failed with status {error.returncode}")

@@ -1,0 +1,120 @@
+"""The system's processes and how they are started, for `make run`, the demo and the tests."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tooling.local.instance import REPOSITORY, Instance, free_port
+from tooling.local.supervisor import Program, Supervisor
+
+#: worker -> (queues, pool size). Outside calls have a pool of their own, so that a slow
+#: provider never holds up reservations; nothing may starve compensation and recovery.
+WORKERS = {
+    "domain": ("orders,inventory", 2),
+    "outside": ("payments,notifications", 4),
+    "compensation": ("compensation", 2),
+    "recovery": ("recovery", 1),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The TCP ports of one running system, all on the loopback."""
+
+    web: int
+    provider: int
+    mail: int
+
+    @classmethod
+    def choose(cls, *, web: int = 0) -> "Ports":
+        """Choose free ports; ``web`` is taken if it is free."""
+        return cls(web=free_port(web), provider=free_port(), mail=free_port())
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables that name them."""
+        return {
+            "FAKE_PROVIDER_URL": f"http://127.0.0.1:{self.provider}",
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.mail}",
+        }
+
+
+def journal_of(instance: Instance) -> Path:
+    """Return the file of the fake provider's ledger."""
+    return instance.folder / "provider.jsonl"
+
+
+def mails_of(instance: Instance) -> Path:
+    """Return the folder in which the mail catcher keeps mails."""
+    return instance.folder / "mails"
+
+
+def provider(journal: Path, ports: Ports) -> Program:
+    """The fake payment provider."""
+    return _python(
+        "provider", "-m", "tooling.fakepay", "--port", str(ports.provider),
+        "--journal", str(journal), ready="ready", last=True,
+    )  # fmt: skip
+
+
+def mailcatcher(folder: Path, ports: Ports) -> Program:
+    """The mail catcher."""
+    return _python(
+        "mail", "-m", "tooling.mailcatcher", "--port", str(ports.mail),
+        "--directory", str(folder), ready="ready", last=True,
+    )  # fmt: skip
+
+
+def web(ports: Ports) -> Program:
+    """The API and the admin."""
+    return _python(
+        "web", "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{ports.web}",
+        "--worker-class", "gthread", "--workers", "2", "--threads", "8",
+        # Without addresses and agents: personal data stays out of the logs.
+        "--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms",
+        ready="Booting worker",
+    )  # fmt: skip
+
+
+def worker(name: str) -> Program:
+    """One Celery worker of WORKERS."""
+    queues, size = WORKERS[name]
+    return _python(
+        f"{name}", "-m", "celery", "-A", "config", "worker", "-n", f"{name}@%h", "-Q", queues,
+        "-c", str(size), "--pool", "prefork", "--without-gossip", "--without-mingle",
+        "-l", "INFO", ready=r"@\S+ ready\.",
+    )  # fmt: skip
+
+
+def beat() -> Program:
+    """The clock of the periodic jobs."""
+    return _python(
+        "beat", "-m", "celery", "-A", "config", "beat", "-l", "INFO", "--pidfile=",
+        ready="beat: Starting|DatabaseScheduler",
+    )  # fmt: skip
+
+
+def start_all(supervisor: Supervisor, instance: Instance, ports: Ports) -> None:
+    """Start the whole system and wait until every process is up."""
+    supervisor.start(provider(journal_of(instance), ports))
+    supervisor.start(mailcatcher(mails_of(instance), ports))
+    supervisor.start(web(ports))
+    for name in WORKERS:
+        supervisor.start(worker(name))
+    supervisor.start(beat())
+    supervisor.wait_ready()
+
+
+def supervise(instance: Instance, environment: Mapping[str, str], *, echo: bool) -> Supervisor:
+    """Return a supervisor for the instance's processes."""
+    return Supervisor(
+        environment=environment,
+        folder=REPOSITORY,
+        logs=instance.logs,
+        ledger=instance.ledger,
+        echo=echo,
+    )
+
+
+def _python(name: str, *arguments: str, ready: str, last: bool = False) -> Program:
+    return Program(name=name, command=[sys.executable, *arguments], ready=ready, last=last)
