@@ -1,0 +1,25 @@
+"""Fixtures of the checkout's tests: a shelf, a guest, a customer, the provider, a mail server."""
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from notifications.tests.conftest import smtp
+from payments.tests.conftest import provider, running_provider
+from sagas.checkout.tests.shopping import Shopper, stock_the_shelf
+
+__all__ = ["provider", "running_provider", "smtp"]
+
+
+@pytest.fixture
+def shelf(db: None) -> None:
+    stock_the_shelf()
+
+
+@pytest.fixture
+def guest(shelf: None) -> Shopper:
+    return Shopper()
+
+
+@pytest.fixture
+def customer(shelf: None) -> Shopper:
+    return Shopper(get_user_model().objects.create_user("ada"))
