@@ -30,11 +30,12 @@ setup: .venv/installed ## make .venv and install the pinned requirements
 run: setup ## the whole system in the foreground; prints the URLs and the admin's login
 	@$(TOOLING) run
 
-stop: setup ## stop what run, demo or test left running, and nothing else
-	@$(TOOLING) stop
+# Without .venv nothing of ours can run, and nothing needs to be installed to say so.
+stop: ## stop what run, demo or test left running, and nothing else
+	@if test -x $(BIN)/python; then $(TOOLING) stop; else echo "nothing of ours is running"; fi
 
-clean: setup ## remove the embedded servers' data, and caches
-	@$(TOOLING) clean
+clean: ## remove the embedded servers' data, and caches
+	@if test -x $(BIN)/python; then $(TOOLING) clean; else rm -rf .data; fi
 
 distclean: clean ## the same, and .venv
 	rm -rf .venv

@@ -34,7 +34,7 @@ from sagas.models import Saga
 from tests.waiting import eventually
 from tooling.local import stack as processes
 from tooling.local.embedded import valkey_command
-from tooling.local.instance import REPOSITORY
+from tooling.local.instance import REPOSITORY, Instance
 from tooling.local.stack import WORKERS, Ports
 from tooling.local.supervisor import Program, Supervisor
 
@@ -149,7 +149,8 @@ def stack(
         environment=environment,
         folder=REPOSITORY,
         logs=folder,
-        ledger=folder / "processes.json",
+        # `make stop` finds them there when this process is killed.
+        ledger=Instance("test").ledger,
         echo=False,
     )
     with supervisor:

@@ -1,6 +1,7 @@
 """`python -m tooling COMMAND`: what the Makefile calls."""
 
 import argparse
+import signal
 import subprocess
 import sys
 
@@ -40,5 +41,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except (AlreadyRunning, CannotStart, NotReady) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except subprocess.CalledProcessError as error:
         sys.exit(f"{' '.join(map(str, error.cmd))} failed with status {error.returncode}")

@@ -8,14 +8,11 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
-import psutil
-
 from tooling.local.instance import DATA, DATABASES, INSTANCES, REPOSITORY, Instance
 from tooling.local.ledger import Ledger
 from tooling.local.services import embedded
 from tooling.local.stack import Ports, start_all, supervise
 
-_STOP_SECONDS = 20.0
 _CACHES = (
     ".mypy_cache",
     ".ruff_cache",
@@ -56,19 +53,12 @@ def run() -> int:
 
 def stop() -> int:
     """Stop what run, demo and test started, and nothing else: pid and time of birth must match."""
-    found = False
-    for name in INSTANCES:
-        processes = Ledger(Instance(name).ledger).alive()
-        # The supervisor stops its own processes in order; only its orphans are left for us.
-        processes.sort(key=lambda entry: entry[0] != "supervisor")
-        for role, process in processes:
-            found = True
-            if not process.is_running():
-                continue
-            print(f"stopping {role} of '{name}' (pid {process.pid})")
-            _end(process)
-    if not found:
-        print("nothing of ours is running")
+    ended = [
+        f"{process} of '{name}'"
+        for name in INSTANCES
+        for process in Ledger(Instance(name).ledger).end_all()
+    ]
+    print("\n".join(f"stopped {process}" for process in ended) or "nothing of ours is running")
     return 0
 
 
@@ -79,19 +69,31 @@ def clean() -> int:
         print(f"still running: {', '.join(running)}; `make stop` first", file=sys.stderr)
         return 1
     for name in INSTANCES:
-        shutil.rmtree(Instance(name).sockets, ignore_errors=True)
+        for folder in Instance(name).folders_elsewhere():
+            shutil.rmtree(folder, ignore_errors=True)
     for folder in (DATA, *(REPOSITORY / cache for cache in _CACHES)):
         shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
-def execute(command: Sequence[str]) -> int:
-    """Run a command with the test instance's servers up and its environment set."""
-    instance = Instance("test")
-    with embedded(instance):
-        Ledger(instance.ledger).note("supervisor", os.getpid())
+def execute(command: Sequence[str], *, instance: Instance | None = None) -> int:
+    """Run a command with the servers of ``instance`` (test) up and its environment set.
+
+    Ctrl-C and SIGTERM are passed on as one SIGINT, on which pytest cleans up after itself;
+    what it started and left behind all the same is ended here.
+    """
+    instance = instance or Instance("test")
+    with embedded(instance) as services:
+        ledger = Ledger(instance.ledger)
+        ledger.note("supervisor", os.getpid())
         environment = {**os.environ, **instance.environment()}
-        return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode
+        child = subprocess.Popen(command, env=environment, cwd=REPOSITORY)
+        # A terminal sends Ctrl-C to the child as well; a second SIGINT would cut its end short.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+        code = child.wait()
+        ledger.end_all(but={os.getpid(), services.postgres.pid, services.valkey.pid})
+        return code
 
 
 def manage(environment: Mapping[str, str], *arguments: str) -> str:
@@ -118,13 +120,3 @@ def make_admin(instance: Instance, environment: Mapping[str, str]) -> str:
 def databases_of(environment: Mapping[str, str]) -> Mapping[str, str]:
     """Return the database URLs of an environment."""
     return {variable: environment[variable] for variable in DATABASES}
-
-
-def _end(process: psutil.Process) -> None:
-    try:
-        process.terminate()
-        process.wait(timeout=_STOP_SECONDS)
-    except psutil.TimeoutExpired:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return

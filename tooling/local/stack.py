@@ -72,7 +72,7 @@ def web(ports: Ports) -> Program:
         "--worker-class", "gthread", "--workers", "2", "--threads", "8",
         # Without addresses and agents: personal data stays out of the logs.
         "--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms",
-        ready="Booting worker",
+        ready="Booting worker", probe=f"http://127.0.0.1:{ports.web}/healthz",
     )  # fmt: skip
 
 
@@ -116,5 +116,6 @@ def supervise(instance: Instance, environment: Mapping[str, str], *, echo: bool)
     )
 
 
-def _python(name: str, *arguments: str, ready: str, last: bool = False) -> Program:
-    return Program(name=name, command=[sys.executable, *arguments], ready=ready, last=last)
+def _python(name: str, *arguments: str, ready: str, probe: str = "", last: bool = False) -> Program:
+    command = [sys.executable, *arguments]
+    return Program(name=name, command=command, ready=ready, probe=probe, last=last)

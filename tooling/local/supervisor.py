@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -24,19 +26,23 @@ _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 10.0
 #: A process that lived this many seconds is taken to have been healthy.
 _HEALTHY_AFTER = 10.0
+_POLL_SECONDS = 0.1
+_PROBE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
     """One process to keep running.
 
-    ``ready`` is a pattern in its output that says it is up; ``grace`` the seconds that it
-    gets to stop by itself; ``last`` puts its stop after that of the others.
+    ``ready`` is a pattern in its output that says it is up, and ``probe`` a URL that answers
+    with 200 from then on, if it has one; ``grace`` the seconds that it gets to stop by
+    itself; ``last`` puts its stop after that of the others.
     """
 
     name: str
     command: Sequence[str]
     ready: str
+    probe: str = ""
     grace: float = 10.0
     last: bool = False
 
@@ -54,6 +60,14 @@ class _Running:
     stopped: threading.Event = field(default_factory=threading.Event)
     process: "subprocess.Popen[str] | None" = None
     keeper: threading.Thread | None = None
+    #: Held while the process is reaped or signalled: a pid that was reaped may be another's.
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def signal(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Send a signal to the process, or to all below it too, unless it has ended."""
+        with self.lock:
+            if self.process is not None and self.process.returncode is None:
+                (os.killpg if group else os.kill)(self.process.pid, number)
 
 
 class Supervisor:
@@ -86,6 +100,7 @@ class Supervisor:
         """Start a program and keep it running."""
         colour = _COLOURS[len(self._running) % len(_COLOURS)]
         running = _Running(program, self._logs / f"{program.name}.log", colour)
+        running.log.write_bytes(b"")
         self._running[program.name] = running
         running.keeper = threading.Thread(target=self._keep, args=(running,), daemon=True)
         running.keeper.start()
@@ -97,6 +112,10 @@ class Supervisor:
             running = self._running[name]
             if not running.is_ready.wait(max(0.0, deadline - time.monotonic())):
                 raise NotReady(f"{name} is not up after {timeout:g} s:\n{tail(running.log)}")
+            while running.program.probe and not _answers(running.program.probe):
+                if time.monotonic() > deadline:
+                    raise NotReady(f"{running.program.probe} does not answer after {timeout:g} s")
+                time.sleep(_POLL_SECONDS)
 
     def pid(self, name: str) -> int:
         """Return the process id of a program."""
@@ -112,15 +131,14 @@ class Supervisor:
     def kill(self, name: str) -> None:
         """SIGKILL the program and all below it; it is restarted like after any death."""
         self._running[name].is_ready.clear()
-        _signal_group(self.pid(name), signal.SIGKILL)
+        self._running[name].signal(signal.SIGKILL, group=True)
 
     def stop(self, *names: str) -> None:
         """Stop the named programs for good: SIGTERM, their grace, then SIGKILL."""
         stopping = [self._running.pop(name) for name in names]
         for running in stopping:
             running.stopped.set()
-            if running.process is not None and running.process.poll() is None:
-                running.process.send_signal(signal.SIGTERM)
+            running.signal(signal.SIGTERM)
         for running in stopping:
             _await_end(running)
 
@@ -161,17 +179,34 @@ class Supervisor:
             errors="replace",
             start_new_session=True,
         )
-        running.process = process
+        with running.lock:
+            running.process = process
+        if running.stopped.is_set():  # stop came just before there was anything to signal
+            running.signal(signal.SIGTERM)
         self._ledger.note(running.program.name, process.pid)
+        reader = threading.Thread(target=self._read, args=(running, process), daemon=True)
+        reader.start()
+        # Wait without reaping: until then the pid, and so its group, are nobody else's.
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with running.lock:
+            # What it left behind would keep its ports, its queues and its output open.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+        reader.join()
+        if process.stdout is not None:
+            process.stdout.close()
+        return code
+
+    def _read(self, running: _Running, process: "subprocess.Popen[str]") -> None:
         ready = re.compile(running.program.ready)
-        with process, running.log.open("a") as log:
+        with running.log.open("a") as log:
             for line in process.stdout or ():
                 log.write(line)
                 log.flush()
                 if ready.search(line):
                     running.is_ready.set()
                 self._say(running, line.rstrip())
-        return process.wait()
 
     def _say(self, running: _Running, text: str) -> None:
         if not self._echo:
@@ -187,15 +222,17 @@ def tail(log: Path, lines: int = 15) -> str:
 
 
 def _await_end(running: _Running) -> None:
-    if running.process is not None:
-        with suppress(subprocess.TimeoutExpired):
-            running.process.wait(timeout=running.program.grace)
-        # Also what a killed parent left behind in its group.
-        _signal_group(running.process.pid, signal.SIGKILL)
-    if running.keeper is not None:
-        running.keeper.join(timeout=5)
+    if running.keeper is None:
+        return
+    running.keeper.join(timeout=running.program.grace)
+    while running.keeper.is_alive():
+        running.signal(signal.SIGKILL, group=True)
+        running.keeper.join(timeout=_POLL_SECONDS)
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(pid, number)
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=_PROBE_SECONDS) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -63,9 +64,7 @@ def test_the_order_of_members_does_not_matter(guest: Shopper) -> None:
         {"expected_total": 2500},
     ],
 )
-def test_the_same_key_with_another_body_is_refused(
-    guest: Shopper, change: dict[str, object]
-) -> None:
+def test_the_same_key_with_another_body_is_refused(guest: Shopper, change: dict[str, Any]) -> None:
     key = new_key()
     guest.place(key=key)
     assert_problem(guest.place(key=key, **change), 422, "idempotency-key-reused")
