@@ -8,8 +8,11 @@ and an unknown outcome is asked for before anything else is done.
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+from django.db.models.functions import Now
 
 from payments import alerts, calls, charging, late, records, reversing
 from payments.errors import (
@@ -37,6 +40,7 @@ __all__ = [
     "charge_payment",
     "discard_method",
     "money_of",
+    "purge_methods",
     "register_method",
     "reverse_payment",
     "settle",
@@ -70,6 +74,16 @@ def register_method(*, checkout_id: UUID, token: str) -> None:
 def discard_method(*, checkout_id: UUID) -> None:
     """Forget the token; a charge that comes later is refused."""
     PaymentMethod.objects.using(DATABASE).filter(checkout_id=checkout_id).delete()
+
+
+def purge_methods(*, older_than: timedelta) -> int:
+    """Delete tokens of that age, by the database's clock; return how many.
+
+    No checkout is charged so late: its deadline lies hours, not days, after its start.
+    """
+    old = PaymentMethod.objects.using(DATABASE).filter(created_at__lt=Now() - older_than)
+    deleted, _ = old.delete()
+    return deleted
 
 
 def charge_payment(*, saga_id: UUID, order_id: UUID | str, amount: int, currency: str) -> Result:
