@@ -80,6 +80,11 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "mixed-currencies": ProblemType(
         422, "The lines have different currencies", "Order the products of each currency alone."
     ),
+    "intake-closed": ProblemType(
+        503,
+        "No new checkouts just now",
+        "Send the same request, with the same key, after Retry-After seconds.",
+    ),
     "nothing-to-pay": ProblemType(
         422, "The order costs nothing", "Order at least one product that has a price."
     ),

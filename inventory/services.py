@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from inventory.models import (
     DATABASE,
@@ -140,6 +140,15 @@ def holdings(*, saga_id: UUID) -> Sequence[Holding]:
         Holding(line.product_id, line.quantity, Status(line.reservation.status))
         for line in lines.select_related("reservation").order_by("product_id")
     ]
+
+
+def units_held(*, saga_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """Return how many units each of these sagas holds now; those that hold none are left out."""
+    lines = ReservationLine.objects.using(DATABASE).filter(
+        reservation__saga_id__in=saga_ids, reservation__status=Status.HELD
+    )
+    counted = lines.values_list("reservation__saga_id").annotate(units=Sum("quantity")).order_by()
+    return dict(counted)
 
 
 # Staff ------------------------------------------------------------------------------------

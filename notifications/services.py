@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from notifications.delivery import (
@@ -30,9 +30,11 @@ __all__ = [
     "MailBusy",
     "MailRefused",
     "MailUnavailable",
+    "MessageMissing",
     "SentMessage",
     "cancel_confirmation",
     "messages_of",
+    "send_again",
     "send_apology",
     "send_confirmation",
 ]
@@ -50,6 +52,12 @@ class MailBusy(Exception):
     """Another sender is at work on this mail just now; transient."""
 
     code = "mail-busy"
+
+
+class MessageMissing(Exception):
+    """There is no such mail."""
+
+    code = "message-missing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,21 +149,45 @@ def send_apology(*, saga_id: UUID, recipient: str, context: Mapping[str, Any]) -
     )
 
 
+def send_again(*, saga_id: UUID) -> SentMessage:
+    """Send the newest mail of a saga once more, under its Message-ID, on a person's word.
+
+    A mail that is still to be sent is the saga's own business and is left to it.
+
+    Raises:
+        MessageMissing: there is no mail that was sent.
+        MailUnavailable: try again later.
+        MailRefused: the server will not take it for this recipient.
+    """
+    message = (
+        Message.objects.using(DATABASE)
+        .filter(saga_id=saga_id, status=Status.SENT)
+        .order_by("-created_at")
+        .first()
+    )
+    if message is None:
+        raise MessageMissing(f"no mail of {saga_id} was sent yet")
+    deliver(message)
+    Message.objects.using(DATABASE).filter(pk=message.pk).update(attempts=F("attempts") + 1)
+    return _without_personal_data(message)
+
+
 def messages_of(*, saga_id: UUID) -> list[SentMessage]:
     """Return the mails of a saga, the oldest first, without personal data."""
     rows = Message.objects.using(DATABASE).filter(saga_id=saga_id).order_by("created_at", "id")
-    return [
-        SentMessage(
-            kind=Kind(row.kind),
-            status=Status(row.status),
-            message_id=row.message_id,
-            attempts=row.attempts,
-            last_error=row.last_error,
-            created_at=row.created_at,
-            sent_at=row.sent_at,
-        )
-        for row in rows
-    ]
+    return [_without_personal_data(row) for row in rows]
+
+
+def _without_personal_data(row: Message) -> SentMessage:
+    return SentMessage(
+        kind=Kind(row.kind),
+        status=Status(row.status),
+        message_id=row.message_id,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        created_at=row.created_at,
+        sent_at=row.sent_at,
+    )
 
 
 def _send_once(

@@ -1,7 +1,7 @@
 """The only door to the orders: from what a shopper posted to an order confirmed or cancelled."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from secrets import choice
 from typing import Any
@@ -22,7 +22,16 @@ from orders.drafts import (
     purge_drafts,
     save_draft,
 )
-from orders.models import ADDRESS_PARTS, DATABASE, EventKind, Order, OrderEvent, OrderLine, Receipt
+from orders.models import (
+    ADDRESS_PARTS,
+    DATABASE,
+    EventKind,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Receipt,
+    Status,
+)
 from sagas.participant.receipts import do_once, undo_once
 
 __all__ = [
@@ -35,6 +44,7 @@ __all__ = [
     "OrderNotPending",
     "PricedLine",
     "ShippingAddress",
+    "Summary",
     "all_orders",
     "basket_of",
     "cancel_order",
@@ -47,7 +57,9 @@ __all__ = [
     "order_of",
     "orders_of",
     "purge_drafts",
+    "sagas_of",
     "save_draft",
+    "summaries",
 ]
 
 #: Under these names the receipts are kept; cancelling is the undo of creating.
@@ -59,6 +71,9 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _DRAWN = 8
 NUMBER_PATTERN = re.compile(rf"MG-[{_ALPHABET}]{{{_DRAWN}}}")
 
+#: Checkouts of one e-mail address that a search returns at the most.
+_MOST_FOUND = 100
+
 Result = Mapping[str, Any]
 
 
@@ -68,6 +83,16 @@ class Contact:
 
     email: str
     name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """An order as a list shows it; ``shopper`` is masked."""
+
+    order_id: UUID
+    number: str
+    status: Status
+    shopper: str
 
 
 class OrderMissing(Exception):
@@ -199,6 +224,31 @@ def basket_of(*, checkout_id: UUID) -> Basket:
     return Basket(currency=order.currency, total=order.total, lines=lines)
 
 
+def summaries(*, saga_ids: Sequence[UUID]) -> Mapping[UUID, Summary]:
+    """Return what staff may see in a list of each checkout that has come to an order."""
+    rows = Order.objects.using(DATABASE).filter(saga_id__in=saga_ids)
+    return {
+        row.saga_id: Summary(
+            order_id=row.pk,
+            number=row.number,
+            status=Status(row.status),
+            shopper=_masked(row.email),
+        )
+        for row in rows
+    }
+
+
+def sagas_of(*, text: str) -> Sequence[UUID]:
+    """Return the checkouts that ``text`` is the order number or the e-mail address of."""
+    orders = Order.objects.using(DATABASE)
+    if NUMBER_PATTERN.fullmatch(text.upper()):
+        return list(orders.filter(number=text.upper()).values_list("saga_id", flat=True))
+    if "@" not in text:
+        return []
+    found = orders.filter(email=text).order_by("-created_at")[:_MOST_FOUND]
+    return list(found.values_list("saga_id", flat=True))
+
+
 def mail_context(order: Order) -> Mapping[str, Any]:
     """Return what a mail says of ``order``; amounts in minor units. Personal data."""
     address = order.shipping_address
@@ -213,6 +263,12 @@ def mail_context(order: Order) -> Mapping[str, Any]:
         "currency": order.currency,
         "address": [part for part in _address_lines(address) if part],
     }
+
+
+def _masked(email: str) -> str:
+    """Return an address by which a shopper can be told apart, and not be written to."""
+    name, _, domain = email.rpartition("@")
+    return f"{name[:1]}***@{domain}"
 
 
 def _create(saga_id: UUID) -> Result:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
@@ -29,6 +30,8 @@ from payments.models import (
     Status,
 )
 from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
+
+log = structlog.get_logger(__name__)
 
 Result = Mapping[str, Any]
 
@@ -227,6 +230,19 @@ def record_refund(payment_id: UUID, refund_ref: str) -> Payment:
             payment.refund()
             payment.next_check_at = None
             operations.settle_last(payment, Kind.REFUND, ref=refund_ref)
+            _write_undone(payment.saga_id, {"refunded": payment.refunded})
+    return read(payment_id)
+
+
+def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
+    """Record that the whole amount went back outside of the provider."""
+    with _locked(payment_id) as payment:
+        if payment.status == Status.REVERSING and payment.captured:
+            operation = operations.open_next(payment, Kind.REFUND)
+            payment.refund()
+            payment.next_check_at = None
+            operations.settle_last(payment, Kind.REFUND, ref=f"by hand: {reference}"[:255])
+            log.warning("refunded_by_hand", payment_id=str(payment_id), operation=str(operation.pk))
             _write_undone(payment.saga_id, {"refunded": payment.refunded})
     return read(payment_id)
 

@@ -7,7 +7,6 @@ and an unknown outcome is asked for before anything else is done.
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,15 +24,25 @@ from payments.errors import (
     RefundRefused,
 )
 from payments.gateways.port import IntentStatus
-from payments.models import DATABASE, OPEN, Payment, PaymentMethod, Status
+from payments.models import DATABASE, OPEN, REVERSED, Payment, PaymentMethod, Status
+from payments.reading import (
+    Money,
+    PaymentStanding,
+    money_of,
+    sagas_with_ref,
+    standing_of,
+    standings,
+)
 from sagas.participant.receipts import AlreadyCompensated
 
 __all__ = [
     "CardDeclined",
     "Money",
+    "NotByHand",
     "PaymentInDoubt",
     "PaymentMethodMissing",
     "PaymentRejected",
+    "PaymentStanding",
     "PaymentUnavailable",
     "ProviderDisagrees",
     "RefundRefused",
@@ -41,27 +50,23 @@ __all__ = [
     "discard_method",
     "money_of",
     "purge_methods",
+    "refund_by_hand",
     "register_method",
     "reverse_payment",
+    "sagas_with_ref",
     "settle",
+    "standing_of",
+    "standings",
     "sweep_late_successes",
 ]
 
 Result = Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Money:
-    """What became of a checkout's money so far, in minor units of ``currency``.
+class NotByHand(Exception):
+    """What is to be recorded by hand is not confirmed, or did not go wrong."""
 
-    ``currency`` is empty when no payment was ever begun. ``in_doubt`` tells that the provider
-    may hold more than ``captured`` says.
-    """
-
-    captured: int = 0
-    refunded: int = 0
-    currency: str = ""
-    in_doubt: bool = False
+    code = "not-by-hand"
 
 
 def register_method(*, checkout_id: UUID, token: str) -> None:
@@ -145,18 +150,31 @@ def reverse_payment(*, saga_id: UUID) -> Result:
     return {"refunded": payment.refunded} if payment.refunded else {"cancelled": True}
 
 
-def money_of(*, saga_id: UUID) -> Money:
-    """Return what became of the money of a checkout, as far as it is known here."""
+def refund_by_hand(*, saga_id: UUID, reference: str) -> Result:
+    """Record that the shopper got the money back outside of the provider.
+
+    Asks the provider first: what it has refunded is recorded as its own refund, and a charge
+    that it does not confirm, or a refund that may still come through, is not overruled.
+
+    Args:
+        reference: where the money went, such as a bank's reference; no personal data.
+
+    Returns:
+        As ``reverse_payment``.
+
+    Raises:
+        NotByHand: nothing is captured, or nothing was refused.
+        PaymentInDoubt, PaymentUnavailable: as in ``reverse_payment``.
+    """
     payment = Payment.objects.using(DATABASE).filter(saga_id=saga_id).first()
-    if payment is None:
-        return Money()
-    asked = payment.status in (Status.PROCESSING, Status.IN_DOUBT, Status.REVERSING)
-    return Money(
-        captured=payment.captured,
-        refunded=payment.refunded,
-        currency=payment.currency,
-        in_doubt=asked and not payment.captured,
-    )
+    if payment is None or payment.status not in (Status.REVERSING, *REVERSED):
+        raise NotByHand("no reversal of this payment has begun")
+    if payment.status == Status.REVERSING:
+        with suppress(RefundRefused):
+            reversing.finish(payment)
+            return reverse_payment(saga_id=saga_id)
+        records.record_refund_by_hand(payment.pk, reference)
+    return reverse_payment(saga_id=saga_id)
 
 
 def settle(*, payment_id: UUID) -> Status:

@@ -11,10 +11,11 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from sagas import journal, operations
+from sagas import journal, operations, verbs
 from sagas.models import DATABASE, Heartbeat, OperatorAction, Saga, StepRun
 from sagas.registry import UnknownDefinition
 from sagas.stuck import standing_of
+from sagas.verbs import Mandate
 
 # Django's admin classes are generic for the type checker only.
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ class SagaAdmin(ReadOnly, ModelAdmin):
         """Let each chosen saga try again, and say what became of each."""
         operator = request.user
         assert operator.is_authenticated
-        self._each(request, chosen, lambda pk: operations.retry(pk, operator=operator))
+        self._each(
+            request, chosen, lambda pk: verbs.retry(pk, mandate=Mandate(operator=operator)).effect
+        )
 
     @admin.action(description="Compensate: undo the chosen sagas", permissions=["compensate"])
     def compensate(self, request: HttpRequest, chosen: QuerySet[Saga]) -> None:
@@ -132,7 +135,9 @@ class SagaAdmin(ReadOnly, ModelAdmin):
         self._each(
             request,
             chosen,
-            lambda pk: operations.compensate(pk, operator=operator, past_pivot=may),
+            lambda pk: (
+                verbs.compensate(pk, mandate=Mandate(operator=operator), past_pivot=may).effect
+            ),
         )
 
     def _each(

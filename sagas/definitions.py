@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from sagas.evidence import Evidence
+
 Result = Mapping[str, Any]
 
 
@@ -120,6 +122,7 @@ class SagaDefinition:
         deadline: seconds from the start after which a saga before its pivot is compensated.
         steps: in order; the last one reaches COMPLETE.
         after_compensated: what to tell once everything is undone.
+        evidence: whom the console asks what a saga holds and what it cost.
     """
 
     kind: str
@@ -127,6 +130,7 @@ class SagaDefinition:
     deadline: float
     steps: Sequence[Step]
     after_compensated: FollowUp | None = None
+    evidence: Evidence | None = None
     _index: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

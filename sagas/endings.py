@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 #: A bug is tried again a few times only: it may be a race, but seldom heals.
 _UNEXPECTED_ATTEMPTS = 3
+#: Seconds until a saga whose step is held back by a switch looks again.
+_HELD_BACK = 15.0
 
 
 class Verdict(StrEnum):
@@ -95,6 +97,13 @@ def compensate(
     journal.save(saga, seen_state=seen, run=run, wait=0, raise_epoch=True)
     log.info("compensation_begins", saga_id=str(saga.pk), reason=reason, step=step)
     return Ending(Verdict.WAKE)
+
+
+def hold(saga: Saga) -> Ending:
+    """Look again a while later whether the step is still held back; counts no attempt."""
+    journal.save(saga, seen_state=saga.state, wait=_HELD_BACK)
+    log.info("step_is_held_back", saga_id=str(saga.pk), step=saga.due_step)
+    return STOP
 
 
 def park(saga: Saga, why: Parked, *, run: StepRun | None = None) -> Ending:

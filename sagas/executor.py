@@ -8,9 +8,9 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError
 
-from sagas import journal
+from sagas import journal, switches
 from sagas.definitions import Retry, StepFunction
-from sagas.endings import STOP, Ending, compensate, end_badly, end_well, park
+from sagas.endings import STOP, Ending, compensate, end_badly, end_well, hold, park
 from sagas.errors import note_of
 from sagas.models import Direction, Outcome, Parked, Saga, StepRun
 from sagas.participant.receipts import AlreadyCompensated
@@ -49,6 +49,10 @@ def run(attempt: Attempt) -> Ending:
             return STOP
         if saga.is_before_pivot and saga.past_deadline:
             return compensate(saga, reason="deadline", step=attempt.step)
+        if attempt.direction is Direction.DO and switches.is_closed(
+            switches.step_of(saga.kind, attempt.step)
+        ):
+            return hold(saga)
         part = part_due(saga)
         journal.claim(saga, time_limit=part.time_limit)
         return _run_claimed(saga, attempt, part)

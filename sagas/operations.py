@@ -1,4 +1,7 @@
-"""The verbs: start, dispatch, cancel, retry, compensate. Every resume is one verb, ``dispatch``."""
+"""What the system does to sagas: start, dispatch, cancel. Every resume is one verb, ``dispatch``.
+
+What people do to them is in ``verbs``.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,17 +11,15 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
 
 from sagas import endings, executor, journal, registry, tasks
-from sagas.models import DATABASE, FAILED, OperatorAction, Parked, Saga
+from sagas.models import DATABASE, Parked, Saga
 
 log = structlog.get_logger(__name__)
 
-#: Reasons for undoing that are not a step's own refusal.
+#: Why a saga is undone on its shopper's word.
 CANCELLED = "cancelled"
-BY_OPERATOR = "operator"
 
 #: Seconds until recovery sends again what the broker did not take.
 _REPUBLISH_AFTER = 1.0
@@ -76,6 +77,8 @@ def start(
     idempotency_key: str,
     fingerprint: str,
     input: Mapping[str, Any],
+    amount: int = 0,
+    currency: str = "",
 ) -> Started:
     """Commit a new saga, then dispatch it; the same request again returns the same saga.
 
@@ -88,6 +91,8 @@ def start(
         idempotency_key: chosen by the caller.
         fingerprint: digest of the request, to tell a repeat from a reuse of the key.
         input: ids and amounts that the steps need.
+        amount: what is at stake, in minor units of ``currency``, for staff to sort by.
+        currency: ISO 4217.
 
     Raises:
         KeyReused: the key was used with another request.
@@ -101,6 +106,8 @@ def start(
         idempotency_key=idempotency_key,
         request_fingerprint=fingerprint,
         input=dict(input),
+        amount=amount,
+        currency=currency,
         lease_until=journal.in_seconds(settings.SAGA_QUEUE_LEASE),
         deadline_at=journal.in_seconds(definition.deadline),
     )
@@ -171,98 +178,17 @@ def cancel(saga_id: UUID) -> Saga:
             return False
         raise TooLate(f"the saga is {saga.state} and cannot be cancelled any more")
 
-    return _change(saga_id, turn_back)
+    return change(saga_id, turn_back)
 
 
-def retry(saga_id: UUID, *, operator: AbstractBaseUser | None, reason: str = "") -> str:
-    """Let a waiting, parked or failed saga try again now.
-
-    Args:
-        saga_id: which saga.
-        operator: who asks; kept with the reason in the operator log.
-        reason: why.
-
-    Returns:
-        What was done, in words for the operator.
-
-    Raises:
-        NotNow: it is at rest, or a worker is on it this moment.
-    """
-    effect = ""
-
-    def try_again(saga: Saga) -> bool:
-        nonlocal effect
-        effect = _free_to_try(saga)
-        _log_action(saga, "retry", operator, reason, effect)
-        return True
-
-    _change(saga_id, try_again)
-    return effect
-
-
-def compensate(
-    saga_id: UUID, *, operator: AbstractBaseUser | None, reason: str = "", past_pivot: bool = False
-) -> str:
-    """Undo a saga on an operator's word.
-
-    Args:
-        saga_id: which saga.
-        operator: who asks; kept with the reason in the operator log.
-        reason: why.
-        past_pivot: whether this operator may undo what has passed the point of no return.
-
-    Returns:
-        What was done, in words for the operator.
-
-    Raises:
-        TooLate: it is past the pivot and ``past_pivot`` was not given.
-        NotNow: it is being undone already, or was.
-    """
-    effect = ""
-
-    def turn_back(saga: Saga) -> bool:
-        nonlocal effect
-        if saga.state not in saga.definition.states:
-            raise NotNow(f"it is {saga.state}: there is nothing to turn back")
-        if not saga.is_before_pivot and not past_pivot:
-            raise TooLate(f"it is {saga.state}, past the pivot: this needs a higher permission")
-        effect = f"compensation from {saga.state} begins"
-        endings.compensate(saga, reason=BY_OPERATOR)
-        _log_action(saga, "compensate", operator, reason, effect)
-        return True
-
-    _change(saga_id, turn_back)
-    return effect
-
-
-def _change(saga_id: UUID, change: Callable[[Saga], bool]) -> Saga:
-    """Apply ``change`` to the locked row, then dispatch it if that is wanted."""
+def change(saga_id: UUID, decide: Callable[[Saga], bool]) -> Saga:
+    """Let ``decide`` change the locked row; dispatch it afterwards if that returns True."""
     with transaction.atomic(using=DATABASE):
         saga = journal.sagas_now().select_for_update().get(pk=saga_id)
-        wants_dispatch = change(saga)
+        wants_dispatch = decide(saga)
     if wants_dispatch:
         dispatch(saga_id)
     return journal.read(saga_id)
-
-
-def _free_to_try(saga: Saga) -> str:
-    seen = saga.state
-    if seen == FAILED:
-        given_up = ", ".join(saga.given_up)
-        saga.retry_compensation()
-        effect = f"undo of {given_up} is tried again"
-    elif saga.parked:
-        effect = f"{saga.due_step} is tried again"
-        saga.parked = Parked.NO
-    elif saga.due_at is None:
-        raise NotNow(f"it is {seen}: there is nothing to retry")
-    elif saga.claimed_at is not None and not saga.is_due:
-        raise NotNow(f"a worker is on {saga.due_step} until {saga.lease_until:%H:%M:%S} UTC")
-    else:
-        effect = f"{saga.due_step} is dispatched now"
-    saga.attempts = saga.recoveries = 0
-    journal.save(saga, seen_state=seen, run=journal.lost_run(saga), wait=0, raise_epoch=True)
-    return effect
 
 
 def _may_move(saga: Saga, *, only_if_due: bool) -> bool:
@@ -296,15 +222,3 @@ def _send(saga: Saga) -> Dispatch:
     except journal.Superseded:
         log.info("superseded_while_publishing", saga_id=str(saga.pk))
     return Dispatch.NOT_PUBLISHED
-
-
-def _log_action(
-    saga: Saga, verb: str, operator: AbstractBaseUser | None, reason: str, effect: str
-) -> None:
-    OperatorAction.objects.using(DATABASE).create(
-        saga=saga,
-        verb=verb,
-        operator_id=operator.pk if operator else None,
-        reason=reason,
-        effect=effect,
-    )

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from inventory import services as inventory
 from orders import services as orders
 from payments import services as payments
-from sagas import operations
+from sagas import operations, switches
 from sagas.checkout import problems
 from sagas.models import Saga, new_saga_id
 
@@ -30,11 +30,17 @@ def place(*, principal: str, idempotency_key: str, body: Mapping[str, Any]) -> S
         CheckoutProblem: the cart cannot be served as it is, or the key is taken.
     """
     fingerprint = fingerprint_of(body)
-    request = {"kind": KIND, "principal": principal, "idempotency_key": idempotency_key}
     try:
-        earlier = operations.find_request(**request, fingerprint=fingerprint)
+        earlier = operations.find_request(
+            kind=KIND,
+            principal=principal,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+        )
         if earlier is not None:
             return earlier
+        if switches.is_closed(switches.intake_of(KIND)):
+            raise problems.IntakeClosed("No new checkouts are taken just now. Nothing was charged.")
         quote = _quote(body)
         checkout_id = new_saga_id()
         orders.save_draft(
@@ -47,7 +53,14 @@ def place(*, principal: str, idempotency_key: str, body: Mapping[str, Any]) -> S
         )
         payments.register_method(checkout_id=checkout_id, token=body["payment_token"])
         started = operations.start(
-            **request, saga_id=checkout_id, fingerprint=fingerprint, input={}
+            kind=KIND,
+            saga_id=checkout_id,
+            principal=principal,
+            idempotency_key=idempotency_key,
+            fingerprint=fingerprint,
+            input={},
+            amount=quote.total,
+            currency=quote.currency,
         )
     except operations.KeyReused as error:
         raise problems.KeyReused("Another request was sent with this Idempotency-Key.") from error

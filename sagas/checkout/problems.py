@@ -60,6 +60,14 @@ class InsufficientStock(CheckoutProblem):
     problem_type = "insufficient-stock"
 
 
+class IntakeClosed(CheckoutProblem):
+    """Staff hold new checkouts back; DRF turns ``wait`` into Retry-After, in seconds."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    problem_type = "intake-closed"
+    wait = 60
+
+
 class PastThePivot(CheckoutProblem):
     status_code = HTTPStatus.CONFLICT
     problem_type = "past-the-pivot"

@@ -18,7 +18,7 @@ from payments.services import (
     PaymentUnavailable,
     RefundRefused,
 )
-from sagas.checkout import steps
+from sagas.checkout import evidence, steps
 from sagas.definitions import NOTHING_TO_UNDO, FollowUp, Limits, Retry, SagaDefinition, Step
 
 BRIEF = Retry(
@@ -96,4 +96,5 @@ CHECKOUT = SagaDefinition(
         refusals=(MailRefused, DraftMissing),
         transient=(MailUnavailable, MailBusy),
     ),
+    evidence=evidence.CHECKOUT,
 )

@@ -1,10 +1,9 @@
-"""The saga's row is the truth: its state, its fence and everything that ever ran for it."""
+"""The saga's row is the truth: its state, its fence, what it did and what it waits for."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
@@ -57,6 +56,7 @@ class Parked(models.TextChoices):
     RETRIES_EXHAUSTED = "retries_exhausted", "retries exhausted past the pivot"
     REFUSED_PAST_PIVOT = "refused_past_pivot", "refused past the pivot"
     UNKNOWN_VERSION = "unknown_version", "definition version unknown to the running code"
+    PAUSED = "paused", "paused by an operator"
 
 
 def _goes_forward(saga: "Saga") -> bool:
@@ -94,6 +94,9 @@ class Saga(FSMModelMixin, models.Model):
     principal = models.CharField(max_length=64)
     idempotency_key = models.CharField(max_length=255)
     request_fingerprint = models.CharField(max_length=64)
+    #: What it is about, so that staff can sort and filter by it without asking a domain.
+    amount = models.BigIntegerField(default=0, help_text="At stake, in minor units.")
+    currency = models.CharField(max_length=3, blank=True, help_text="ISO 4217.")
     input = models.JSONField(default=dict, help_text="Ids and amounts only.")
     results = models.JSONField(default=dict, help_text="Step -> ids and amounts that it returned.")
     undone = models.JSONField(default=dict, help_text="Step -> what its undo returned.")
@@ -134,6 +137,15 @@ class Saga(FSMModelMixin, models.Model):
             ("retry_saga", "Can retry a saga"),
             ("compensate_saga", "Can compensate a saga before its pivot"),
             ("compensate_saga_past_pivot", "Can compensate a saga past its pivot"),
+            ("compensate_saga_any_amount", "Can compensate past the pivot whatever the amount"),
+            ("approve_saga", "Can approve what another operator asked for"),
+            ("pause_saga", "Can pause and resume a saga"),
+            ("ask_saga", "Can ask the provider how a payment stands"),
+            ("mail_saga", "Can send a saga's mail again"),
+            ("resolve_saga", "Can resolve a saga by hand, with evidence"),
+            ("note_saga", "Can claim sagas and write notes on them"),
+            ("bulk_saga", "Can act on many sagas at once"),
+            ("export_saga", "Can export sagas as CSV"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -173,6 +185,21 @@ class Saga(FSMModelMixin, models.Model):
             ),
             models.Index(fields=["-created_at", "-id"], name="sagas_newest"),
             models.Index(fields=["state", "-created_at"], name="sagas_by_state"),
+            models.Index(fields=["idempotency_key"], name="sagas_by_key"),
+            models.Index(fields=["amount", "-created_at"], name="sagas_by_amount"),
+            models.Index(fields=["reason", "-created_at"], name="sagas_by_reason"),
+            models.Index(
+                fields=["error_step", "error_type", "-created_at"],
+                name="sagas_by_error",
+                condition=~Q(error_step=""),
+            ),
+            # What the dashboard counts: what ended lately, without a look at the rows.
+            models.Index(
+                fields=["finished_at", "state"],
+                name="sagas_ended",
+                include=["created_at"],
+                condition=Q(finished_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -273,54 +300,3 @@ class Saga(FSMModelMixin, models.Model):
     def retry_compensation(self) -> None:
         """Try the exhausted undos again."""
         self.given_up = []
-
-
-class StepRun(models.Model):
-    """History: one attempt of one step. The database refuses to change or delete a row."""
-
-    saga = models.ForeignKey(Saga, on_delete=models.PROTECT, related_name="runs")
-    step = models.CharField(max_length=64)
-    direction = models.CharField(max_length=16, choices=Direction)
-    attempt = models.PositiveIntegerField()
-    epoch = models.PositiveIntegerField()
-    outcome = models.CharField(max_length=16, choices=Outcome)
-    worker = models.CharField(max_length=200, blank=True)
-    duration_ms = models.PositiveIntegerField(default=0)
-    error_type = models.CharField(max_length=200, blank=True)
-    error_code = models.CharField(max_length=64, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
-    result = models.JSONField(default=dict)
-    recorded_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.direction} {self.step} #{self.attempt}: {self.outcome}"
-
-
-class OperatorAction(models.Model):
-    """What a person did to a saga. The database refuses to change or delete a row."""
-
-    saga = models.ForeignKey(Saga, on_delete=models.PROTECT, related_name="operator_actions")
-    verb = models.CharField(max_length=32)
-    operator = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT)
-    reason = models.CharField(max_length=500, blank=True)
-    effect = models.CharField(max_length=500)
-    taken_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-
-    def __str__(self) -> str:
-        return f"{self.verb} on {self.saga_id}"
-
-
-class Heartbeat(models.Model):
-    """When a periodic job last ran, for probes and the console."""
-
-    name = models.CharField(primary_key=True, max_length=64)
-    beat_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"

@@ -13,6 +13,10 @@ from sagas import executor, journal, operations, registry
 from sagas.endings import Ending, Verdict
 from sagas.models import DATABASE, Saga, new_saga_id
 from sagas.tests.toy import Theatre, theatre
+from sagas.verbs import Mandate
+
+#: The word of nobody in particular, who did not look first.
+NOBODY = Mandate(operator=None)
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 from pytest_django import Settings
 
-from sagas import journal, operations
+from sagas import journal, operations, verbs
 from sagas.endings import Verdict
 from sagas.models import Direction, Outcome
-from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
+from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Refused, Theatre
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
@@ -58,7 +58,7 @@ def test_an_operators_retry_of_a_failed_saga_runs_only_the_undo_that_is_missing(
     saga = drive(start_toy().pk)
     assert saga.state == "FAILED"
     stage.played.clear()
-    operations.retry(saga.pk, operator=None, reason="the provider is back")
+    verbs.retry(saga.pk, mandate=NOBODY)
     saga = drive(saga.pk)
     assert saga.state == "COMPENSATED"
     assert stage.played == ["undo board_train", "say_sorry"]

@@ -6,11 +6,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connections
 
-from sagas import journal, operations
+from sagas import journal, operations, verbs
 from sagas.models import Saga, new_saga_id
 from sagas.operations import KeyReused, NotNow, TooLate
-from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
+from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Refused, Theatre
+from sagas.verbs import Mandate
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
 
@@ -103,7 +104,7 @@ def test_retry_now_ends_a_back_off(stage: Theatre) -> None:
     stage.script["pack_bag"] = [Busy("later")]
     saga = start_toy()
     deliver(saga.pk)
-    assert "dispatched now" in operations.retry(saga.pk, operator=None)
+    assert "dispatched now" in verbs.retry(saga.pk, mandate=NOBODY).effect
     assert journal.read(saga.pk).next_attempt_at is None
     assert drive(saga.pk).state == "COMPLETE"
 
@@ -111,7 +112,7 @@ def test_retry_now_ends_a_back_off(stage: Theatre) -> None:
 def test_retry_takes_a_parked_saga_up_again(stage: Theatre) -> None:
     stage.script["find_seat"] = [Refused("no seats")]
     saga = drive(start_toy().pk)
-    assert "find_seat is tried again" in operations.retry(saga.pk, operator=None)
+    assert "find_seat is tried again" in verbs.retry(saga.pk, mandate=NOBODY).effect
     saga = drive(saga.pk)
     assert (saga.state, saga.parked) == ("COMPLETE", "")
 
@@ -120,19 +121,19 @@ def test_retry_leaves_a_working_worker_and_a_finished_saga_alone(stage: Theatre)
     saga = start_toy()
     journal.claim(journal.read(saga.pk), time_limit=5)
     with pytest.raises(NotNow, match="a worker is on pack_bag"):
-        operations.retry(saga.pk, operator=None)
+        verbs.retry(saga.pk, mandate=NOBODY)
     let_time_pass(saga.pk)
-    operations.retry(saga.pk, operator=None)
+    verbs.retry(saga.pk, mandate=NOBODY)
     drive(saga.pk)
     with pytest.raises(NotNow, match="nothing to retry"):
-        operations.retry(saga.pk, operator=None)
+        verbs.retry(saga.pk, mandate=NOBODY)
 
 
 def test_only_a_higher_permission_compensates_past_the_pivot(stage: Theatre) -> None:
     saga = drive(start_toy().pk)
     with pytest.raises(TooLate, match="higher permission"):
-        operations.compensate(saga.pk, operator=None)
-    operations.compensate(saga.pk, operator=None, past_pivot=True)
+        verbs.compensate(saga.pk, mandate=NOBODY)
+    verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
     saga = drive(saga.pk)
     assert (saga.state, saga.reason) == ("COMPENSATED", "operator")
     assert stage.played[5:] == ["undo board_train", "undo lock_door", "undo pack_bag", "say_sorry"]
@@ -142,13 +143,13 @@ def test_what_was_undone_cannot_be_undone_again(stage: Theatre) -> None:
     stage.script["pack_bag"] = [Refused("no bag")]
     saga = drive(start_toy().pk)
     with pytest.raises(NotNow, match="nothing to turn back"):
-        operations.compensate(saga.pk, operator=None, past_pivot=True)
+        verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
 
 
 def test_the_operator_log_says_who_why_and_what(stage: Theatre) -> None:
     user = User.objects.using("default").create(username="sam")
     saga = start_toy()
-    operations.compensate(saga.pk, operator=user, reason="asked by phone")
+    verbs.compensate(saga.pk, mandate=Mandate(operator=user, reason="asked by phone"))
     action = journal.read(saga.pk).operator_actions.using("default").get()
     assert (action.verb, action.operator_id, action.reason) == (
         "compensate",

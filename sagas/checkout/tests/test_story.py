@@ -21,10 +21,10 @@ from orders.models import Order
 from payments.models import Payment
 from payments.services import sweep_late_successes
 from payments.tests.provider import FakeProvider
-from sagas import journal, operations, recovery
+from sagas import journal, operations, recovery, verbs
 from sagas.checkout.tests.shopping import EMAIL, PERSONAL, Shopper, id_of
 from sagas.models import Direction, OperatorAction, Outcome, Saga, StepRun
-from sagas.tests.conftest import deliver, drive, let_time_pass
+from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -130,7 +130,7 @@ def test_while_a_refund_is_refused_the_shopper_reads_reversing_and_gets_no_mail(
     placed = guest.place(payment_token="tok_refund_refused")
     saga_id = id_of(placed)
     drive(saga_id, until="PAYMENT_CHARGED")
-    operations.compensate(saga_id, operator=None, reason="the shopper called", past_pivot=True)
+    verbs.compensate(saga_id, mandate=NOBODY, past_pivot=True)
     saga = drive(saga_id)
     assert saga.state == "FAILED"
     assert saga.given_up == ["charge_payment"]
@@ -147,7 +147,7 @@ def test_an_operator_undoes_a_paid_checkout(
     placed = guest.place()
     saga_id = id_of(placed)
     drive(saga_id, until="PAYMENT_CHARGED")
-    operations.compensate(saga_id, operator=None, reason="the shopper called", past_pivot=True)
+    verbs.compensate(saga_id, mandate=NOBODY, past_pivot=True)
     assert drive(saga_id).state == "COMPENSATED"
     assert provider.refunded(payment_of(saga_id).provider_ref) == 2500
     standing = guest.look(placed).json()
@@ -244,7 +244,7 @@ def test_personal_data_stays_in_its_domains(
         saga_id = id_of(placed)
         drive(saga_id, until="PAYMENT_CHARGED")
         if journal.read(saga_id).state == "PAYMENT_CHARGED" and token == "tok_refund_refused":
-            operations.compensate(saga_id, operator=None, past_pivot=True)
+            verbs.compensate(saga_id, mandate=NOBODY, past_pivot=True)
         drive(saga_id)
     rows = [
         *Saga.objects.using("default").all(),

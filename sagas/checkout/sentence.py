@@ -1,0 +1,63 @@
+"""One sentence that support can say to the shopper, from what the domains hold."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from sagas.evidence import Verdict
+from sagas.models import COMPENSATED, COMPENSATING, FAILED
+
+#: Currencies without two decimals (ISO 4217); all others have two.
+_DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "JOD": 3}
+
+_BECAUSE = {
+    "out-of-stock": "an item sold out while we were reserving it",
+    "card-declined": "the card was declined",
+    "payment-method-missing": "the payment method could not be used any more",
+    "deadline": "it could not be finished in time",
+    "cancelled": "you asked us to cancel it",
+    "operator": "our staff cancelled it",
+}
+
+
+def sentence_of(verdict: Verdict, *, state: str, reason: str) -> Verdict:
+    """Return the verdict with its sentence."""
+    return replace(verdict, sentence=_sentence(verdict, state, reason))
+
+
+def money(amount: int, currency: str) -> str:
+    """Return an amount of minor units as people write it, such as ``25.00 EUR``."""
+    decimals = _DECIMALS.get(currency, 2)
+    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f} {currency}"
+
+
+def _sentence(verdict: Verdict, state: str, reason: str) -> str:
+    order = f"Your order {verdict.order_number}" if verdict.order_number else "Your order"
+    if verdict.charged is None or verdict.refunded is None:
+        return f"{order} is being checked; we cannot see the payment just now, please hold on."
+    if verdict.in_doubt:
+        return (
+            f"{order} is being checked with the bank; if it took any money, "
+            "you get either the goods or all of it back."
+        )
+    words = _while_held if verdict.net else _without_money
+    return f"{order} {words(verdict, state, reason)}."
+
+
+def _while_held(verdict: Verdict, state: str, reason: str) -> str:
+    amount = money(verdict.charged or 0, verdict.currency)
+    if state in (FAILED, COMPENSATING):
+        return f"is being undone and {amount} is still to be given back; we see to it"
+    if verdict.order_status == "CONFIRMED":
+        return f"is confirmed and paid: {amount}"
+    return f"is paid, {amount}, and is being confirmed"
+
+
+def _without_money(verdict: Verdict, state: str, reason: str) -> str:
+    if state == COMPENSATED:
+        because = _BECAUSE.get(reason, "we had a technical problem")
+        amount = money(verdict.charged or 0, verdict.currency)
+        back = f"all of {amount} was given back" if verdict.charged else "nothing was charged"
+        return f"was not carried out because {because}; {back}"
+    if state in (FAILED, COMPENSATING):
+        return "is being undone; no money is held"
+    return "is being processed; nothing was charged so far"
