@@ -90,6 +90,7 @@ app.conf.update(
 app.conf["CELERY_DB_REUSE_MAX"] = 2**62
 app.autodiscover_tasks()
 app.autodiscover_tasks(related_name="recovery")
+app.autodiscover_tasks(related_name="bulk")
 
 
 @signals.task_prerun.connect

@@ -36,6 +36,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 # Apps ---------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -211,6 +212,14 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Makegood <orders@localhost>"
 SHOP_NAME = env.str("SHOP_NAME", "Makegood")
 SHOP_SUPPORT_EMAIL = env.str("SHOP_SUPPORT_EMAIL", "support@localhost")
 
+# Console ------------------------------------------------------------------------------
+
+#: Minor units up to which the permission to compensate past the pivot suffices; above, the
+#: permission for any amount is needed too.
+CONSOLE_PAST_PIVOT_LIMIT = env.int("CONSOLE_PAST_PIVOT_LIMIT", 100_000)
+#: Minor units above which a second operator has to agree before money is given back.
+CONSOLE_APPROVAL_AMOUNT = env.int("CONSOLE_APPROVAL_AMOUNT", 50_000)
+
 # API ----------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -284,6 +293,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "build" / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

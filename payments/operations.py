@@ -18,6 +18,14 @@ def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
     return payment.operations.using(DATABASE).filter(kind=kind).order_by("-generation").first()
 
 
+def next_key(payment: Payment, kind: Kind) -> str:
+    """Return the key under which the next call of a kind will be sent; nothing is changed."""
+    before = last(payment, kind)
+    if before and before.status in UNSETTLED and not before.key_spent:
+        return before.idempotency_key
+    return _key(payment, kind, before.generation + 1 if before else 1)
+
+
 def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
     """Return the operation to send, with a key that can still get through.
 
@@ -35,9 +43,13 @@ def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
         payment=payment,
         kind=kind,
         generation=generation,
-        idempotency_key=f"makegood-{payment.pk}-{kind.value}-{generation}",
+        idempotency_key=_key(payment, kind, generation),
         amount=amounts[kind],
     )
+
+
+def _key(payment: Payment, kind: Kind, generation: int) -> str:
+    return f"makegood-{payment.pk}-{kind.value}-{generation}"
 
 
 def doubt(operation: PaymentOperation, code: str, *, key_spent: bool) -> None:

@@ -13,7 +13,7 @@ from payments.models import DATABASE, Kind, Payment, Status
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentStanding:
-    """A payment as it is written here; ``next_keys`` has the newest key of each kind of call."""
+    """A payment as it is written here; ``next_keys`` has the key of the next call of each kind."""
 
     payment_id: UUID
     status: Status
@@ -56,11 +56,7 @@ def standing_of(*, saga_id: UUID) -> PaymentStanding | None:
         provider_ref=payment.provider_ref,
         in_doubt=_is_in_doubt(payment),
         updated_at=payment.updated_at,
-        next_keys={
-            kind: sent.idempotency_key
-            for kind in Kind
-            if (sent := operations.last(payment, kind)) is not None
-        },
+        next_keys={kind.value: operations.next_key(payment, kind) for kind in Kind},
     )
 
 

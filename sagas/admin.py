@@ -1,30 +1,33 @@
-"""The engine's rows in the admin: read-only, with two verbs that call ``operations``."""
+"""The engine's rows in the admin: read-only, with the console's pages and verbs."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.options import BaseModelAdmin as _BaseModelAdmin
-from django.db.models import F, QuerySet
-from django.db.models.functions import Now
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from unfold.admin import ModelAdmin as _ModelAdmin
 
-from sagas import journal, operations, verbs
-from sagas.models import DATABASE, Heartbeat, OperatorAction, Saga, StepRun
-from sagas.registry import UnknownDefinition
-from sagas.stuck import standing_of
-from sagas.verbs import Mandate
+from sagas import bulk
+from sagas.console.bulk_view import bulk_list, bulk_page, freeze
+from sagas.console.listing import SagaListing
+from sagas.console.page import saga_page
+from sagas.console.switches_view import switches_page
+from sagas.console.verb_view import verb_page
+from sagas.models import DATABASE, Heartbeat, OperatorAction, Saga, StepRun, SwitchLog
 
 # Django's admin classes are generic for the type checker only.
 if TYPE_CHECKING:
     BaseModelAdmin: TypeAlias = _BaseModelAdmin[Any]
     ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
-    TabularInline: TypeAlias = admin.TabularInline[Any, Any]
 else:
-    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, admin.ModelAdmin
-    TabularInline = admin.TabularInline
+    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, _ModelAdmin
+
+View = Callable[..., HttpResponse]
 
 
 class ReadOnly(BaseModelAdmin):
@@ -40,116 +43,69 @@ class ReadOnly(BaseModelAdmin):
         return False
 
 
-class StepRunInline(ReadOnly, TabularInline):
-    model = StepRun
-    extra = 0
-    fields = (
-        "recorded_at",
-        "direction",
-        "step",
-        "attempt",
-        "epoch",
-        "outcome",
-        "duration_ms",
-        "worker",
-        "error_code",
-        "error_message",
-    )
-
-
-class OperatorActionInline(ReadOnly, TabularInline):
-    model = OperatorAction
-    extra = 0
-    fields = ("taken_at", "verb", "operator", "reason", "effect")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OperatorAction]:
-        rows: QuerySet[OperatorAction] = super().get_queryset(request)
-        return rows.select_related("operator")
-
-
 @admin.register(Saga)
-class SagaAdmin(ReadOnly, ModelAdmin):
-    list_display = (
-        "id",
-        "kind",
-        "state",
-        "stuck",
-        "waits_for",
-        "age",
-        "attempts",
-        "next_attempt_at",
-        "failure",
-        "reason",
-    )
-    list_filter = ("state", "parked", "kind", "error_step", "error_outcome")
-    search_fields = ("=id", "=idempotency_key", "=principal")
-    inlines = (StepRunInline, OperatorActionInline)
-    actions = ("retry_now", "compensate")
-    show_full_result_count = False
-    list_per_page = 50
+class SagaAdmin(ReadOnly, SagaListing):
+    """The list of sagas, and the pages of one: what it holds, and every verb with its dry run."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Saga]:
-        return journal.sagas_now().annotate(lived=Now() - F("created_at"))
+    actions = ("retry_chosen", "compensate_chosen", "pause_chosen", "resume_chosen")
 
-    @admin.display(empty_value="-")
-    def stuck(self, saga: Saga) -> str:
-        # In words: Django draws a boolean as a tick or a cross, and here the tick would be bad.
-        return "stuck" if standing_of(saga).stuck else ""
+    def get_urls(self) -> list[URLPattern]:
+        """Put the console's pages before the admin's own."""
+        return [
+            path("<uuid:saga_id>/do/<slug:name>/", self._page(verb_page), name="sagas_saga_verb"),
+            path("bulk/", self._page(bulk_list), name="sagas_saga_bulk_list"),
+            path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
+            path("switches/", self._page(switches_page), name="sagas_saga_switches"),
+            *super().get_urls(),
+        ]
 
-    @admin.display(description="waits for", empty_value="-")
-    def waits_for(self, saga: Saga) -> str:
-        return standing_of(saga).words
+    def has_bulk_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sagas.bulk_saga")
 
-    @admin.display(ordering="-created_at")
-    def age(self, saga: Saga) -> str:
-        lived: timedelta = saga.lived  # type: ignore[attr-defined]  # annotated above
-        return str(timedelta(seconds=int(lived.total_seconds())))
+    @admin.action(description="Retry the chosen sagas", permissions=["bulk"])
+    def retry_chosen(self, request: HttpRequest, chosen: QuerySet[Saga]) -> HttpResponse:
+        return self._freeze(request, "retry", chosen)
 
-    @admin.display(description="last error", empty_value="-")
-    def failure(self, saga: Saga) -> str:
-        if not saga.error_step:
-            return ""
-        return f"{saga.error_step} ({saga.error_outcome}): {saga.error_message}"
+    @admin.action(description="Compensate the chosen sagas", permissions=["bulk"])
+    def compensate_chosen(self, request: HttpRequest, chosen: QuerySet[Saga]) -> HttpResponse:
+        return self._freeze(request, "compensate", chosen)
 
-    def has_retry_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("sagas.retry_saga")
+    @admin.action(description="Pause the chosen sagas", permissions=["bulk"])
+    def pause_chosen(self, request: HttpRequest, chosen: QuerySet[Saga]) -> HttpResponse:
+        return self._freeze(request, "pause", chosen)
 
-    def has_compensate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("sagas.compensate_saga")
+    @admin.action(description="Resume the chosen sagas", permissions=["bulk"])
+    def resume_chosen(self, request: HttpRequest, chosen: QuerySet[Saga]) -> HttpResponse:
+        return self._freeze(request, "resume", chosen)
 
-    @admin.action(description="Retry now", permissions=["retry"])
-    def retry_now(self, request: HttpRequest, chosen: QuerySet[Saga]) -> None:
-        """Let each chosen saga try again, and say what became of each."""
-        operator = request.user
-        assert operator.is_authenticated
-        self._each(
-            request, chosen, lambda pk: verbs.retry(pk, mandate=Mandate(operator=operator)).effect
-        )
+    def _freeze(self, request: HttpRequest, verb: str, chosen: QuerySet[Saga]) -> HttpResponse:
+        ids = list(chosen.order_by("created_at").values_list("pk", flat=True)[: bulk.MOST + 1])
+        return freeze(request, verb, ids)
 
-    @admin.action(description="Compensate: undo the chosen sagas", permissions=["compensate"])
-    def compensate(self, request: HttpRequest, chosen: QuerySet[Saga]) -> None:
-        """Undo each chosen saga; past the pivot only with the higher permission."""
-        operator = request.user
-        assert operator.is_authenticated
-        may = operator.has_perm("sagas.compensate_saga_past_pivot")
-        self._each(
-            request,
-            chosen,
-            lambda pk: (
-                verbs.compensate(pk, mandate=Mandate(operator=operator), past_pivot=may).effect
-            ),
-        )
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show the saga page in place of a form."""
+        return self._shown(saga_page, request, saga_id=_uuid(object_id))
 
-    def _each(
-        self, request: HttpRequest, chosen: QuerySet[Saga], verb: Callable[[UUID], str]
-    ) -> None:
-        for saga_id in list(chosen.values_list("pk", flat=True)):
-            try:
-                effect = verb(saga_id)
-            except (operations.NotNow, UnknownDefinition, journal.Superseded) as why:
-                self.message_user(request, f"{saga_id}: skipped, {why}.", messages.WARNING)
-            else:
-                self.message_user(request, f"{saga_id}: {effect}.", messages.SUCCESS)
+    def _page(self, view: View) -> View:
+        def shown(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+            return self._shown(view, request, **kwargs)
+
+        return self.admin_site.admin_view(shown)
+
+    def _shown(self, view: View, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.model._meta}
+        return view(request, **kwargs, context=context)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
 
 
 @admin.register(StepRun)
@@ -173,10 +129,17 @@ class StepRunAdmin(ReadOnly, ModelAdmin):
 
 @admin.register(OperatorAction)
 class OperatorActionAdmin(ReadOnly, ModelAdmin):
-    list_display = ("taken_at", "verb", "saga_id", "operator", "reason", "effect")
+    list_display = ("taken_at", "verb", "saga_id", "operator", "address", "reason", "effect")
     list_filter = ("verb",)
     list_select_related = ("operator",)
     search_fields = ("=saga__id", "=operator__username")
+    show_full_result_count = False
+
+
+@admin.register(SwitchLog)
+class SwitchLogAdmin(ReadOnly, ModelAdmin):
+    list_display = ("taken_at", "name", "closed", "operator", "reason")
+    list_select_related = ("operator",)
 
 
 @admin.register(Heartbeat)

@@ -172,6 +172,18 @@ def fence(saga: Saga) -> None:
     save(saga, seen_state=saga.state, run=lost, lease=queue_lease(saga), raise_epoch=True)
 
 
+def touch(saga: Saga) -> None:
+    """Raise the revision and change nothing else, so that whoever read it before is too late.
+
+    Raises:
+        Superseded: the row is not what was read any more.
+    """
+    touched = _as_seen(saga, state=saga.state).update(revision=F("revision") + 1, updated_at=Now())
+    if not touched:
+        raise Superseded(f"saga {saga.pk} moved on since it was read")
+    saga.revision += 1
+
+
 def lost_run(saga: Saga) -> StepRun | None:
     """Return the history row of an attempt that was begun and never said how it ended."""
     if saga.claimed_at is None:

@@ -166,9 +166,7 @@ def ask(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
         CannotAsk: there is nothing to ask about, or no answer.
         Changed: it is not what the operator saw.
     """
-    saga = journal.read(saga_id)
-    _must_be_as_seen(saga, mandate)
-    effect = evidence_of(saga).ask(saga_id)
+    effect = evidence_of(_taken(saga_id, mandate)).ask(saga_id)
     return _note(saga_id, "ask", mandate, effect, dispatch=True)
 
 
@@ -179,9 +177,7 @@ def mail_again(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
         CannotAsk: there is no mail, or the mail server does not take it.
         Changed: it is not what the operator saw.
     """
-    saga = journal.read(saga_id)
-    _must_be_as_seen(saga, mandate)
-    effect = evidence_of(saga).mail_again(saga_id)
+    effect = evidence_of(_taken(saga_id, mandate)).mail_again(saga_id)
     return _note(saga_id, "mail", mandate, effect)
 
 
@@ -268,6 +264,24 @@ def _note(
     if dispatch and not saga.parked and saga.claimed_at is None:
         operations.dispatch(saga_id)
     return action
+
+
+def _taken(saga_id: UUID, mandate: Mandate) -> Saga:
+    """Take a saga for a call to outside, so that of two equal words only one is carried out.
+
+    Raises:
+        NotNow: a worker is on it this moment.
+        Changed: it is not what the operator saw, or somebody was faster.
+    """
+    saga = journal.read(saga_id)
+    _must_be_as_seen(saga, mandate)
+    if saga.claimed_at is not None and not saga.is_due:
+        raise NotNow(f"a worker is on {saga.due_step} this moment")
+    try:
+        journal.touch(saga)
+    except journal.Superseded as faster:
+        raise Changed("somebody was faster. Nothing was done; look again") from faster
+    return saga
 
 
 def _log(

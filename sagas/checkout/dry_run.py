@@ -79,7 +79,7 @@ def _charge(saga_id: UUID) -> list[Call]:
             what="ask how the payment stands, and charge what is left",
             amount=payment.amount - payment.captured,
             currency=payment.currency,
-            key=payment.next_keys.get("charge", ""),
+            key="" if payment.captured else payment.next_keys["charge"],
             state=_state(done=payment.captured > 0),
         )
     ]
@@ -96,7 +96,7 @@ def _give_back(saga_id: UUID) -> list[Call]:
                 what=f"refund the charge of {payment.provider_ref}",
                 amount=payment.captured,
                 currency=payment.currency,
-                key=payment.next_keys.get("refund", ""),
+                key="" if payment.refunded else payment.next_keys["refund"],
                 state=_state(done=payment.refunded == payment.captured),
             )
         ]
@@ -106,7 +106,7 @@ def _give_back(saga_id: UUID) -> list[Call]:
             what="ask how the payment stands; refund what was captured, else cancel the intent",
             amount=payment.amount if payment.in_doubt else 0,
             currency=payment.currency,
-            key=payment.next_keys.get("cancel", ""),
+            key="" if payment.status == "CANCELLED" else payment.next_keys["cancel"],
             state=_state(done=payment.status == "CANCELLED"),
         )
     ]

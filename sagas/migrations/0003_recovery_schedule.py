@@ -7,6 +7,7 @@ from django.db import migrations
 JOBS = {
     "sagas: recover what is due": ("sagas.recover", "recovery", settings.SAGA_RECOVERY_INTERVAL),
     "payments: find late successes": ("payments.sweep_late_successes", "payments", 60),
+    "sagas: go on with bulk runs": ("sagas.bulk_tick", "compensation", 5),
     "orders: purge old drafts": ("orders.purge_drafts", "orders", 3600),
     "payments: purge old methods": ("payments.purge_methods", "payments", 3600),
 }

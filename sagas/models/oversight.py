@@ -137,6 +137,7 @@ class BulkRun(models.Model):
     """One verb on many sagas, whose ids were frozen when the operator looked."""
 
     class State(models.TextChoices):
+        LOOKED_AT = "looked_at", "not begun"
         CANARY = "canary", "the first few"
         RUNNING = "running", "running"
         STOPPED = "stopped", "stopped"
@@ -146,16 +147,15 @@ class BulkRun(models.Model):
     verb = models.CharField(max_length=32)
     operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     address = models.GenericIPAddressField(null=True)
-    reason = models.CharField(max_length=500)
-    past_pivot = models.BooleanField(default=False)
-    per_second = models.PositiveIntegerField()
-    canary = models.PositiveIntegerField()
-    max_failures = models.PositiveIntegerField()
-    state = models.CharField(max_length=16, choices=State, default=State.CANARY)
+    reason = models.CharField(max_length=400, blank=True)
+    per_second = models.PositiveIntegerField(default=5)
+    canary = models.PositiveIntegerField(default=3)
+    max_failures = models.PositiveIntegerField(default=5)
+    state = models.CharField(max_length=16, choices=State, default=State.LOOKED_AT)
     stopped_why = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now())
-    #: When it went on last; recovery wakes a run that has not for a while.
-    moved_at = models.DateTimeField(db_default=Now())
+    #: Until when a worker is taken to be on it; by the database's clock.
+    busy_until = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from sagas import journal
-from sagas.models import DATABASE, FAILED, OperatorAction, Parked, Saga
+from sagas.models import DATABASE, Saga
 from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Doubtful, Refused, Theatre
 
@@ -64,7 +64,6 @@ def test_the_list_says_in_doubt_and_backing_off(login: Login, stage: Theatre) ->
     deliver(saga.pk)
     page = login().get(LIST).content.decode()
     assert "in doubt, pack_bag" in page
-    assert "pack_bag (in_doubt): no reply" in page
 
 
 def test_a_lease_that_ran_out_is_stuck(login: Login, stage: Theatre) -> None:
@@ -106,63 +105,6 @@ def test_the_page_shows_every_attempt(login: Login, stage: Theatre) -> None:
     page = login("view_steprun").get(f"{LIST}{saga.pk}/change/").content.decode()
     assert "the bag is open" in page
     assert "wave_goodbye" in page
-
-
-def test_retry_lets_a_parked_saga_go_on_and_logs_who(login: Login, stage: Theatre) -> None:
-    saga = _parked_past_the_pivot(stage)
-    page = _act(login("retry_saga"), "retry_now", saga)
-    assert f"{saga.pk}: find_seat is tried again." in page
-    assert journal.read(saga.pk).parked == Parked.NO
-    action = OperatorAction.objects.using(DATABASE).get()
-    assert (action.verb, action.operator and action.operator.get_username()) == ("retry", "sam")
-    assert drive(saga.pk).state == "COMPLETE"
-
-
-def test_retry_tries_a_failed_undo_again(login: Login, stage: Theatre) -> None:
-    stage.script["board_train"] = [Refused("no ticket")]
-    stage.script["undo lock_door"] = [Refused("jammed")]
-    saga = drive(start_toy().pk)
-    assert saga.state == FAILED
-    page = _act(login("retry_saga"), "retry_now", saga)
-    assert "undo of lock_door is tried again" in page
-    assert drive(saga.pk).state == "COMPENSATED"
-
-
-def test_one_saga_at_rest_is_skipped_with_its_reason_and_the_other_is_done(
-    login: Login, stage: Theatre
-) -> None:
-    finished = drive(start_toy("finished").pk)
-    waiting = start_toy("waiting")
-    page = _act(login("compensate_saga"), "compensate", finished, waiting)
-    assert f"{finished.pk}: skipped" in page
-    assert f"{waiting.pk}: compensation from PENDING begins." in page
-    assert drive(waiting.pk).state == "COMPENSATED"
-
-
-def test_past_the_pivot_compensation_needs_the_higher_permission(
-    login: Login, stage: Theatre
-) -> None:
-    saga = _parked_past_the_pivot(stage)
-    client = login("compensate_saga")
-    assert "needs a higher permission" in _act(client, "compensate", saga)
-    assert journal.read(saga.pk).state == "ABOARD"
-    get_user_model().objects.get().user_permissions.add(
-        Permission.objects.get(codename="compensate_saga_past_pivot")
-    )
-    assert "compensation from ABOARD begins" in _act(client, "compensate", saga)
-    assert drive(saga.pk).state == "COMPENSATED"
-
-
-@pytest.mark.parametrize("action", ["retry_now", "compensate"])
-def test_a_viewer_is_offered_no_verb_and_cannot_force_one(
-    login: Login, stage: Theatre, action: str
-) -> None:
-    saga = _parked_past_the_pivot(stage)
-    client = login()
-    assert action not in client.get(LIST).content.decode()
-    _act(client, action, saga)
-    assert journal.read(saga.pk).parked == Parked.REFUSED_PAST_PIVOT
-    assert not OperatorAction.objects.using(DATABASE).exists()
 
 
 @pytest.mark.parametrize("model", ["saga", "steprun", "operatoraction", "heartbeat"])
