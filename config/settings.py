@@ -12,6 +12,8 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
+from config import admin_theme
+from config.csp import POLICY
 from config.safety import refuse_unsafe_production
 
 # django-fsm 3.0.1 announces its successor at import; the pin is deliberate (requirements.txt).
@@ -38,6 +40,7 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
+    "csp",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -59,6 +62,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "config.csp.PolicyByPath",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -214,11 +218,14 @@ SHOP_SUPPORT_EMAIL = env.str("SHOP_SUPPORT_EMAIL", "support@localhost")
 
 # Console ------------------------------------------------------------------------------
 
+UNFOLD = admin_theme.UNFOLD
 #: Minor units up to which the permission to compensate past the pivot suffices; above, the
 #: permission for any amount is needed too.
 CONSOLE_PAST_PIVOT_LIMIT = env.int("CONSOLE_PAST_PIVOT_LIMIT", 100_000)
 #: Minor units above which a second operator has to agree before money is given back.
 CONSOLE_APPROVAL_AMOUNT = env.int("CONSOLE_APPROVAL_AMOUNT", 50_000)
+#: Hours after which a saga that waits for a person is overdue.
+CONSOLE_SLA_HOURS = env.int("CONSOLE_SLA_HOURS", 4)
 
 # API ----------------------------------------------------------------------------------
 
@@ -275,6 +282,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = POLICY
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

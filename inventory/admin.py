@@ -4,40 +4,23 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.options import BaseModelAdmin as _BaseModelAdmin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from inventory import services
 from inventory.models import DATABASE, Product, Receipt, Reservation, ReservationLine, Stock
+from sagas.participant.staff import ReadOnly, ReadOnlyAdmin, TabularInline, WithSaga
 
-# Django's admin and form classes are generic for the type checker only.
+# Django's form classes are generic for the type checker only.
 if TYPE_CHECKING:
-    BaseModelAdmin: TypeAlias = _BaseModelAdmin[Any]
-    ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
-    TabularInline: TypeAlias = admin.TabularInline[Any, Any]
     ModelForm: TypeAlias = forms.ModelForm[Any]
 else:
-    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, admin.ModelAdmin
-    TabularInline, ModelForm = admin.TabularInline, forms.ModelForm
+    ModelForm = forms.ModelForm
 
 #: Units that one correction may add or take away at the most: more is a slip of the keyboard.
 MOST_AT_ONCE = 100_000
-
-
-class ReadOnly(BaseModelAdmin):
-    """Rows are looked at: never added, never deleted, and changed only where a form allows it."""
-
-    changeable = False
-
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self.changeable and super().has_change_permission(request, obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class StockCorrection(ModelForm):
@@ -47,6 +30,7 @@ class StockCorrection(ModelForm):
         label="Change on hand by",
         min_value=-MOST_AT_ONCE,
         max_value=MOST_AT_ONCE,
+        widget=UnfoldAdminIntegerFieldWidget,
         help_text="Such as 12 for a delivery, or -1 for a broken unit.",
     )
 
@@ -71,12 +55,12 @@ class StockCorrection(ModelForm):
 
 
 @admin.register(Product)
-class ProductAdmin(ReadOnly, ModelAdmin):
+class ProductAdmin(ReadOnlyAdmin):
     changeable = True
     list_display = ["sku", "name", "price", "currency", "active", "on_hand", "reserved"]
     list_filter = ["active", "currency"]
     list_select_related = ["stock"]
-    search_fields = ["sku", "name"]
+    search_fields = ["sku"]
     fields = ["sku", "name", "description", "price", "currency", "active", "created_at"]
     readonly_fields = ["sku", "currency", "created_at"]
 
@@ -94,12 +78,12 @@ class ProductAdmin(ReadOnly, ModelAdmin):
 
 
 @admin.register(Stock)
-class StockAdmin(ReadOnly, ModelAdmin):
+class StockAdmin(ReadOnlyAdmin):
     changeable = True
     form = StockCorrection
     list_display = ["product", "on_hand", "reserved", "available"]
     list_select_related = ["product"]
-    search_fields = ["product__sku", "product__name"]
+    search_fields = ["product__sku"]
     fields = ["product", "on_hand", "reserved", "change_by"]
     readonly_fields = ["product", "on_hand", "reserved"]
 
@@ -114,23 +98,28 @@ class ReservationLines(ReadOnly, TabularInline):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(ReadOnly, ModelAdmin):
-    list_display = ["id", "saga_id", "order_id", "status", "created_at", "released_at"]
+class ReservationAdmin(WithSaga, ReadOnlyAdmin):
+    list_display = ["id", "badge", "order_id", "created_at", "released_at", "saga"]
     list_filter = ["status"]
-    search_fields = ["id", "saga_id", "order_id", "lines__product__sku"]
-    readonly_fields = ["released_at"]
+    search_fields = ["id", "saga_id"]
+    search_help_text = "Reservation id or saga id, whole."
+    readonly_fields = ["saga", "released_at"]
     inlines = [ReservationLines]
+
+    @display(description="status", label={"HELD": "success", "RELEASED": "info"})
+    def badge(self, reservation: Reservation) -> str:
+        return str(reservation.status)
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(ReadOnly, ModelAdmin):
+class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "step", "done_at", "undone_at", "created_at"]
     list_filter = ["step"]
     search_fields = ["saga_id"]
 
 
 @admin.register(ReservationLine)
-class ReservationLineAdmin(ReadOnly, ModelAdmin):
+class ReservationLineAdmin(ReadOnlyAdmin):
     list_display = ["reservation", "product", "quantity"]
     list_select_related = ["reservation", "product"]
-    search_fields = ["reservation__saga_id", "product__sku"]
+    search_fields = ["reservation__saga_id"]

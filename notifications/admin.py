@@ -1,52 +1,39 @@
 """The mails, for reading only: a mail that was promised is neither edited nor deleted by hand."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
-from django.db.models import Model
-from django.http import HttpRequest
+from unfold.decorators import display
 
 from notifications.models import Message, Receipt
-
-if TYPE_CHECKING:
-    _Admin = admin.ModelAdmin[Model]
-else:
-    _Admin = admin.ModelAdmin  # takes no type arguments at run time
-
-
-class ReadOnlyAdmin(_Admin):
-    """Takes every way to change rows out of a ModelAdmin."""
-
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+from sagas.participant.staff import ReadOnlyAdmin, WithSaga
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(WithSaga, ReadOnlyAdmin):
     list_display = [
         "message_id",
         "kind",
-        "status",
+        "badge",
         "recipient",
         "attempts",
         "last_error",
         "created_at",
         "sent_at",
+        "saga",
     ]
-    list_filter = ["status", "kind", "created_at"]
-    search_fields = ["=saga_id", "=recipient", "=message_id", "=order_ref"]
+    list_filter = ["status", "kind"]
+    search_fields = ["saga_id", "message_id"]
+    search_help_text = "Saga id or Message-ID, whole."
+    readonly_fields = ["saga"]
+
+    @display(
+        description="status", label={"SENT": "success", "PENDING": "warning", "CANCELLED": "info"}
+    )
+    def badge(self, message: Message) -> str:
+        return str(message.status)
 
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "step", "done_at", "undone_at", "created_at"]
     list_filter = ["step"]
-    search_fields = ["=saga_id"]
+    search_fields = ["saga_id"]

@@ -1,34 +1,11 @@
 """Payments to look at: nothing here can be added, changed or deleted."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
-
 from django.contrib import admin
-from django.contrib.admin.options import BaseModelAdmin as _BaseModelAdmin
-from django.http import HttpRequest
+from unfold.decorators import display
 
 from payments.models import Payment, PaymentMethod, PaymentOperation, Receipt
-
-# Django's admin classes are generic for the type checker only.
-if TYPE_CHECKING:
-    BaseModelAdmin: TypeAlias = _BaseModelAdmin[Any]
-    ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
-    TabularInline: TypeAlias = admin.TabularInline[Any, Any]
-else:
-    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, admin.ModelAdmin
-    TabularInline = admin.TabularInline
-
-
-class ReadOnly(BaseModelAdmin):
-    """Grants viewing only."""
-
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+from sagas.participant.money import written
+from sagas.participant.staff import ReadOnly, ReadOnlyAdmin, TabularInline, WithSaga
 
 
 class OperationInline(ReadOnly, TabularInline):
@@ -47,26 +24,54 @@ class OperationInline(ReadOnly, TabularInline):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnly, ModelAdmin):
+class PaymentAdmin(WithSaga, ReadOnlyAdmin):
     list_display = (
         "id",
-        "saga_id",
-        "status",
-        "amount",
-        "captured",
-        "refunded",
-        "currency",
+        "badge",
+        "written_amount",
+        "written_captured",
+        "written_refunded",
         "decline_code",
         "created_at",
+        "saga",
     )
     list_filter = ("status", "provider", "currency")
-    search_fields = ("=id", "=saga_id", "=order_id", "=provider_ref")
-    date_hierarchy = "created_at"
+    search_fields = ("id", "saga_id", "order_id", "provider_ref")
+    search_help_text = "Payment id, saga id, order id or the provider's id, whole."
+    readonly_fields = ("saga",)
     inlines = (OperationInline,)
+
+    @display(
+        description="status",
+        label={
+            "SUCCEEDED": "success",
+            "REFUNDED": "info",
+            "CANCELLED": "info",
+            "DECLINED": "info",
+            "IN_DOUBT": "danger",
+            "REVERSING": "warning",
+            "PROCESSING": "warning",
+            "CREATED": "warning",
+        },
+    )
+    def badge(self, payment: Payment) -> str:
+        return str(payment.status)
+
+    @admin.display(description="amount", ordering="amount")
+    def written_amount(self, payment: Payment) -> str:
+        return written(payment.amount, payment.currency)
+
+    @admin.display(description="captured")
+    def written_captured(self, payment: Payment) -> str:
+        return written(payment.captured, payment.currency)
+
+    @admin.display(description="refunded")
+    def written_refunded(self, payment: Payment) -> str:
+        return written(payment.refunded, payment.currency)
 
 
 @admin.register(PaymentOperation)
-class PaymentOperationAdmin(ReadOnly, ModelAdmin):
+class PaymentOperationAdmin(ReadOnlyAdmin):
     list_display = (
         "idempotency_key",
         "kind",
@@ -77,18 +82,18 @@ class PaymentOperationAdmin(ReadOnly, ModelAdmin):
         "settled_at",
     )
     list_filter = ("kind", "status")
-    search_fields = ("=payment__id", "=payment__saga_id", "=idempotency_key", "=provider_ref")
+    search_fields = ("payment__id", "payment__saga_id", "idempotency_key")
 
 
 @admin.register(PaymentMethod)
-class PaymentMethodAdmin(ReadOnly, ModelAdmin):
+class PaymentMethodAdmin(ReadOnlyAdmin):
     #: The token itself is never shown.
     list_display = fields = ("checkout_id", "created_at")
-    search_fields = ("=checkout_id",)
+    search_fields = ("checkout_id",)
 
 
 @admin.register(Receipt)
-class ReceiptAdmin(ReadOnly, ModelAdmin):
+class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ("saga_id", "step", "done_at", "undone_at", "result", "undo_result")
     list_filter = ("step",)
-    search_fields = ("=saga_id",)
+    search_fields = ("saga_id",)

@@ -1,50 +1,32 @@
 """The engine's rows in the admin: read-only, with the console's pages and verbs."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.options import BaseModelAdmin as _BaseModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
-from unfold.admin import ModelAdmin as _ModelAdmin
 
 from sagas import bulk
 from sagas.console.bulk_view import bulk_list, bulk_page, freeze
+from sagas.console.export import stream
 from sagas.console.listing import SagaListing
+from sagas.console.needs_human import needs_a_human
 from sagas.console.page import saga_page
 from sagas.console.switches_view import switches_page
 from sagas.console.verb_view import verb_page
 from sagas.models import DATABASE, Heartbeat, OperatorAction, Saga, StepRun, SwitchLog
-
-# Django's admin classes are generic for the type checker only.
-if TYPE_CHECKING:
-    BaseModelAdmin: TypeAlias = _BaseModelAdmin[Any]
-    ModelAdmin: TypeAlias = admin.ModelAdmin[Any]
-else:
-    BaseModelAdmin, ModelAdmin = _BaseModelAdmin, _ModelAdmin
+from sagas.participant.staff import ReadOnlyAdmin
 
 View = Callable[..., HttpResponse]
 
 
-class ReadOnly(BaseModelAdmin):
-    """Grants viewing only."""
-
-    def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(Saga)
-class SagaAdmin(ReadOnly, SagaListing):
+class SagaAdmin(SagaListing):
     """The list of sagas, and the pages of one: what it holds, and every verb with its dry run."""
 
     actions = ("retry_chosen", "compensate_chosen", "pause_chosen", "resume_chosen")
@@ -53,11 +35,19 @@ class SagaAdmin(ReadOnly, SagaListing):
         """Put the console's pages before the admin's own."""
         return [
             path("<uuid:saga_id>/do/<slug:name>/", self._page(verb_page), name="sagas_saga_verb"),
+            path("needs-a-human/", self._page(needs_a_human), name="sagas_saga_needs_a_human"),
+            path("export/", self.admin_site.admin_view(self.export), name="sagas_saga_export"),
             path("bulk/", self._page(bulk_list), name="sagas_saga_bulk_list"),
             path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
             path("switches/", self._page(switches_page), name="sagas_saga_switches"),
             *super().get_urls(),
         ]
+
+    def export(self, request: HttpRequest) -> HttpResponseBase:
+        """Stream the list as it is filtered, as CSV."""
+        if not request.user.has_perm("sagas.export_saga"):
+            raise PermissionDenied
+        return stream(self.get_changelist_instance(request).get_queryset(request))
 
     def has_bulk_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("sagas.bulk_saga")
@@ -109,7 +99,7 @@ def _uuid(text: str) -> UUID:
 
 
 @admin.register(StepRun)
-class StepRunAdmin(ReadOnly, ModelAdmin):
+class StepRunAdmin(ReadOnlyAdmin):
     list_display = (
         "recorded_at",
         "saga_id",
@@ -123,27 +113,27 @@ class StepRunAdmin(ReadOnly, ModelAdmin):
         "error_message",
     )
     list_filter = ("outcome", "direction", "step")
-    search_fields = ("=saga__id",)
+    search_fields = ("saga_id",)
     show_full_result_count = False
 
 
 @admin.register(OperatorAction)
-class OperatorActionAdmin(ReadOnly, ModelAdmin):
+class OperatorActionAdmin(ReadOnlyAdmin):
     list_display = ("taken_at", "verb", "saga_id", "operator", "address", "reason", "effect")
     list_filter = ("verb",)
     list_select_related = ("operator",)
-    search_fields = ("=saga__id", "=operator__username")
+    search_fields = ("saga_id", "operator__username")
     show_full_result_count = False
 
 
 @admin.register(SwitchLog)
-class SwitchLogAdmin(ReadOnly, ModelAdmin):
+class SwitchLogAdmin(ReadOnlyAdmin):
     list_display = ("taken_at", "name", "closed", "operator", "reason")
     list_select_related = ("operator",)
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(ReadOnly, ModelAdmin):
+class HeartbeatAdmin(ReadOnlyAdmin):
     list_display = ("name", "beat_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Heartbeat]:

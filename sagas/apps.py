@@ -9,3 +9,5 @@ class SagasConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("sagas.checks")  # registers the system checks
+        # After autodiscovery, so that every page that it replaces is there.
+        import_module("sagas.console.registrations")

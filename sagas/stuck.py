@@ -2,8 +2,14 @@
 
 from dataclasses import dataclass
 
-from sagas.models import AT_REST, COMPENSATED, FAILED, Outcome, Parked, Saga
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from sagas.models import AT_REST, COMPENSATED, COMPLETE, FAILED, Outcome, Parked, Saga
 from sagas.registry import UnknownDefinition
+
+#: Word for word the condition of the index ``sagas_unfinished``.
+UNFINISHED = ~Q(state__in=(COMPLETE, COMPENSATED))
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,8 @@ def standing_of(saga: Saga) -> Standing:
     """
     if saga.state == FAILED:
         return Standing(f"undo failed: {', '.join(saga.given_up)}", stuck=True)
+    if saga.parked in (Parked.PAUSED, Parked.UNKNOWN_VERSION):
+        return Standing(Parked(saga.parked).label, stuck=True)
     if saga.parked:
         return Standing(f"parked for a human: {Parked(saga.parked).label}", stuck=True)
     if saga.due_at is None:
@@ -50,3 +58,14 @@ def _due_step(saga: Saga) -> str:
         return saga.due_step
     except UnknownDefinition:
         return "a step of an unknown definition"
+
+
+def stuck_sagas() -> Q:
+    """Return the condition that is true of the sagas whose ``standing_of`` says stuck.
+
+    It repeats the condition of the index ``sagas_unfinished``, so that few rows are read.
+    """
+    overdue = Q(next_attempt_at__isnull=False, next_attempt_at__lte=Now()) | Q(
+        next_attempt_at__isnull=True, lease_until__lte=Now()
+    )
+    return UNFINISHED & (Q(state=FAILED) | ~Q(parked="") | overdue)

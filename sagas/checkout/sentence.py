@@ -1,13 +1,10 @@
 """One sentence that support can say to the shopper, from what the domains hold."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 from sagas.evidence import Verdict
 from sagas.models import COMPENSATED, COMPENSATING, FAILED
-
-#: Currencies without two decimals (ISO 4217); all others have two.
-_DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "JOD": 3}
+from sagas.participant.money import written
 
 _BECAUSE = {
     "out-of-stock": "an item sold out while we were reserving it",
@@ -24,12 +21,6 @@ def sentence_of(verdict: Verdict, *, state: str, reason: str) -> Verdict:
     return replace(verdict, sentence=_sentence(verdict, state, reason))
 
 
-def money(amount: int, currency: str) -> str:
-    """Return an amount of minor units as people write it, such as ``25.00 EUR``."""
-    decimals = _DECIMALS.get(currency, 2)
-    return f"{Decimal(amount).scaleb(-decimals):.{decimals}f} {currency}"
-
-
 def _sentence(verdict: Verdict, state: str, reason: str) -> str:
     order = f"Your order {verdict.order_number}" if verdict.order_number else "Your order"
     if verdict.charged is None or verdict.refunded is None:
@@ -44,7 +35,7 @@ def _sentence(verdict: Verdict, state: str, reason: str) -> str:
 
 
 def _while_held(verdict: Verdict, state: str, reason: str) -> str:
-    amount = money(verdict.charged or 0, verdict.currency)
+    amount = written(verdict.charged or 0, verdict.currency)
     if state in (FAILED, COMPENSATING):
         return f"is being undone and {amount} is still to be given back; we see to it"
     if verdict.order_status == "CONFIRMED":
@@ -55,7 +46,7 @@ def _while_held(verdict: Verdict, state: str, reason: str) -> str:
 def _without_money(verdict: Verdict, state: str, reason: str) -> str:
     if state == COMPENSATED:
         because = _BECAUSE.get(reason, "we had a technical problem")
-        amount = money(verdict.charged or 0, verdict.currency)
+        amount = written(verdict.charged or 0, verdict.currency)
         back = f"all of {amount} was given back" if verdict.charged else "nothing was charged"
         return f"was not carried out because {because}; {back}"
     if state in (FAILED, COMPENSATING):

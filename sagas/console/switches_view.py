@@ -38,6 +38,15 @@ def levers() -> Sequence[Lever]:
     return [Lever(name=name, words=words, closed=closed.get(name)) for name, words in names]
 
 
+def environment(request: HttpRequest) -> list[str] | None:
+    """Return the words and the colour of the banner on every admin page, None without one."""
+    held = switches.closed()
+    if not held:
+        return None
+    names = {lever.name: lever.words for lever in levers()}
+    return [f"Held back: {', '.join(names.get(each.name, each.name) for each in held)}", "danger"]
+
+
 def switches_page(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse:
     """Show every lever; POST moves one of them."""
     if request.method == "POST":

@@ -1,16 +1,14 @@
 """How the console writes amounts, moments and tones."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-register = template.Library()
+from sagas.participant.money import written
 
-#: Decimals of currencies that do not have two (ISO 4217).
-_DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "BHD": 3, "KWD": 3, "JOD": 3}
+register = template.Library()
 
 #: State or outcome -> how good that is.
 _TONES = {
@@ -33,8 +31,7 @@ def amount(minor_units: int | None, currency: str = "") -> str:
     """Write an amount as people do, such as ``25.00 EUR``; None is unknown."""
     if minor_units is None:
         return "unknown"
-    decimals = _DECIMALS.get(currency, 2)
-    return f"{Decimal(minor_units).scaleb(-decimals):,.{decimals}f} {currency}".strip()
+    return written(minor_units, currency)
 
 
 @register.simple_tag

@@ -7,5 +7,5 @@ const show = () => {
     each.dataset.local = "yes";
   }
 };
-show();
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", show); else show();
 document.addEventListener("mg:fresh", show);

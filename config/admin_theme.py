@@ -1,0 +1,120 @@
+"""How the admin looks and what its sidebar offers (django-unfold)."""
+
+from typing import Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _link(title: str, icon: str, page: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{page}"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+_SAGA = "sagas.view_saga"
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Makegood",
+    "SITE_HEADER": "Makegood",
+    "SITE_SUBHEADER": "Checkouts, made good",
+    "SITE_SYMBOL": "published_with_changes",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("console/favicon.svg"),
+        }
+    ],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "ENVIRONMENT": "sagas.console.switches_view.environment",
+    "STYLES": [lambda request: static("console/console.css")],
+    "COLORS": {
+        "primary": {
+            "50": "#eff4ff",
+            "100": "#dbe6fe",
+            "200": "#bfd3fe",
+            "300": "#93b4fd",
+            "400": "#6090fa",
+            "500": "#3b6cf0",
+            "600": "#1d4ed8",
+            "700": "#1b43b5",
+            "800": "#1e3a8a",
+            "900": "#1c2f6b",
+            "950": "#131f47",
+        }
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Checkouts",
+                "items": [
+                    _link("Dashboard", "dashboard", "index", _SAGA),
+                    _link("Sagas", "route", "sagas_saga_changelist", _SAGA),
+                    _link("Needs a human", "front_hand", "sagas_saga_needs_a_human", _SAGA),
+                    _link("Bulk runs", "stacks", "sagas_saga_bulk_list", _SAGA),
+                    _link("Hold back", "pause_circle", "sagas_saga_switches", _SAGA),
+                ],
+            },
+            {
+                "title": "Shop",
+                "items": [
+                    _link("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
+                    _link(
+                        "Payments",
+                        "credit_card",
+                        "payments_payment_changelist",
+                        "payments.view_payment",
+                    ),
+                    _link(
+                        "Reservations",
+                        "inventory",
+                        "inventory_reservation_changelist",
+                        "inventory.view_reservation",
+                    ),
+                    _link(
+                        "Mails",
+                        "mail",
+                        "notifications_message_changelist",
+                        "notifications.view_message",
+                    ),
+                    _link(
+                        "Products", "sell", "inventory_product_changelist", "inventory.view_product"
+                    ),
+                    _link(
+                        "Stock", "warehouse", "inventory_stock_changelist", "inventory.view_stock"
+                    ),
+                ],
+            },
+            {
+                "title": "Records",
+                "items": [
+                    _link("Attempts", "history", "sagas_steprun_changelist", "sagas.view_steprun"),
+                    _link(
+                        "Operator log",
+                        "badge",
+                        "sagas_operatoraction_changelist",
+                        "sagas.view_operatoraction",
+                    ),
+                    _link(
+                        "Periodic tasks",
+                        "schedule",
+                        "django_celery_beat_periodictask_changelist",
+                        "django_celery_beat.view_periodictask",
+                    ),
+                ],
+            },
+            {
+                "title": "Staff",
+                "items": [
+                    _link("Users", "person", "auth_user_changelist", "auth.view_user"),
+                    _link("Groups", "group", "auth_group_changelist", "auth.view_group"),
+                ],
+            },
+        ],
+    },
+}
