@@ -13,7 +13,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
+.PHONY: help setup browser screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,7 +43,19 @@ distclean: clean ## the same, and .venv
 demo: setup ## place real checkouts, break things, show what became of each
 	@$(TOOLING) demo
 
-test: setup ## run the tests on embedded servers; ARGS="-k word" passes words to pytest
+# Only root can install Debian's Chromium; anybody else brings one, or the browser tests skip.
+browser: ## a Chromium for the console's tests and pictures
+	@command -v chromium chromium-browser google-chrome >/dev/null || test -n "$$CHROMIUM" || \
+	if test "$$(id -u)" = 0 && command -v apt-get >/dev/null; then \
+		echo "installing Chromium ..."; export DEBIAN_FRONTEND=noninteractive; \
+		apt-get install -qq -y chromium >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
+		echo "Chromium could not be installed; the browser tests will be skipped"; \
+	else echo "no Chromium; the browser tests will be skipped"; fi
+
+screenshots: setup browser ## take the pictures of the console again, into docs/console/
+	@$(TOOLING) screenshots
+
+test: setup browser ## run the tests on embedded servers; ARGS="-k word" passes words to pytest
 	@$(TOOLING) exec -- $(BIN)/python -m pytest $(ARGS)
 
 lint: setup ## ruff: rules and format

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from celery import shared_task
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from sagas import journal, tasks, verbs
@@ -116,21 +116,27 @@ def counts_of(run: BulkRun) -> Mapping[str, int]:
     return {outcome: found.get(outcome, 0) for outcome in Outcome.values}
 
 
-def advance(run: BulkRun) -> None:
-    """Go on with a run for one slice, unless another worker is on it."""
+def advance(run: BulkRun) -> bool:
+    """Go on with a run for one slice, unless another worker is on it.
+
+    Returns:
+        Whether more could be begun at once; what is only waited for is left to the schedule.
+    """
     free = Q(busy_until=None) | Q(busy_until__lte=Now())
     mine = BulkRun.objects.using(DATABASE).filter(free, pk=run.pk).exclude(state=State.DONE)
     if not mine.update(busy_until=journal.in_seconds(_LEASE)):
-        return
+        return False
     run.refresh_from_db(using=DATABASE)
     until = time.monotonic() + _SLICE
-    while True:
+    began = True
+    while began and time.monotonic() < until:
         _judge_what_is_under_way(run)
         _move(run)
-        if run.state not in ACTIVE or not _begin_next(run) or time.monotonic() > until:
-            break
-        time.sleep(1 / max(1, run.per_second))
+        began = run.state in ACTIVE and _begin_next(run)
+        if began:
+            time.sleep(1 / max(1, run.per_second))
     BulkRun.objects.using(DATABASE).filter(pk=run.pk).update(busy_until=None)
+    return began
 
 
 def _begin_next(run: BulkRun) -> bool:
@@ -228,14 +234,12 @@ def _ask_for_a_tick() -> None:
 
 @shared_task(name=_TICK)
 def tick(**_: Any) -> None:
-    """Go on with every run that has something to do; asks for another tick while one has."""
+    """Go on with every run that is open; asks for another tick while one has more to begin."""
     unjudged = Q(items__outcome=Outcome.UNDER_WAY)
     open_runs = BulkRun.objects.using(DATABASE).filter(
         Q(state__in=ACTIVE) | (Q(state=State.STOPPED) & unjudged)
     )
-    waits = False
-    for run in open_runs.select_related("operator").order_by(F("created_at")).distinct():
-        advance(run)
-        waits = waits or (run.state in ACTIVE and _items(run, Outcome.WAITING).exists())
-    if waits:
+    runs = list(open_runs.select_related("operator").order_by("created_at").distinct())
+    more = [advance(run) for run in runs]
+    if any(more):
         _ask_for_a_tick()

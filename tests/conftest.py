@@ -66,8 +66,15 @@ class Stack:
     def api(self) -> str:
         return f"http://127.0.0.1:{self.ports.web}/api/v1"
 
-    def place(self, *, key: str, token: str = "tok_success", **changes: Any) -> httpx.Response:
-        """Post a checkout as a guest."""
+    def place(
+        self,
+        *,
+        key: str,
+        token: str = "tok_success",
+        client: httpx.Client | None = None,
+        **changes: Any,
+    ) -> httpx.Response:
+        """Post a checkout as a guest, over a connection that is there or a new one."""
         body = {
             "email": "ada@example.org",
             "shipping_address": {
@@ -81,7 +88,7 @@ class Stack:
             "payment_token": token,
             **changes,
         }
-        return httpx.post(
+        return (client or httpx).post(
             f"{self.api}/checkouts",
             json=body,
             headers={"Idempotency-Key": f"{key}-{'0' * 16}"},
@@ -210,7 +217,8 @@ def broker(folder: Path) -> Program:
 def _ticking(broker_url: str) -> Iterator[None]:
     """Ask for a recovery tick every second, over the broker, as celery-beat does."""
     beat = Celery(broker=broker_url)
-    beat.conf.task_queues = [queue("recovery", amqp=broker_url.startswith("amqp"))]
+    amqp = broker_url.startswith("amqp")
+    beat.conf.task_queues = [queue(name, amqp=amqp) for name in ("recovery", "compensation")]
     stopped = threading.Event()
 
     def tick() -> None:
@@ -218,6 +226,7 @@ def _ticking(broker_url: str) -> Iterator[None]:
             # While a test has the broker down, beat's messages are lost as well.
             with suppress(OSError, KombuError):
                 beat.send_task("sagas.recover", queue="recovery", expires=5, retry=False)
+                beat.send_task("sagas.bulk_tick", queue="compensation", expires=5, retry=False)
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()

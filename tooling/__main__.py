@@ -10,6 +10,7 @@ from tooling.local import commands
 from tooling.local.embedded import CannotStart
 from tooling.local.instance import AlreadyRunning
 from tooling.local.supervisor import NotReady
+from tooling.screenshots.main import main as screenshots
 
 
 def main() -> int:
@@ -19,6 +20,7 @@ def main() -> int:
     verbs.add_parser("run", help="the whole system in the foreground")
     verbs.add_parser("stop", help="stop what was started")
     verbs.add_parser("clean", help="remove data and caches")
+    verbs.add_parser("screenshots", help="take the pictures of the console again")
     verbs.add_parser("demo", help="place real checkouts and show what became of each")
     execute = verbs.add_parser("exec", help="run a command beside embedded servers")
     execute.add_argument("command", nargs=argparse.REMAINDER)
@@ -32,6 +34,8 @@ def main() -> int:
             return commands.clean()
         case "demo":
             return demo()
+        case "screenshots":
+            return screenshots()
         case _:
             return commands.execute([word for word in given.command if word != "--"])
 

@@ -94,7 +94,7 @@ class SagaListing(ReadOnlyAdmin):
     search_help_text = "Order number, e-mail, saga id, provider reference or idempotency key."
     ordering = ("-created_at", "-id")
     sortable_by = ("badge", "money", "age")
-    list_per_page = 50
+    list_per_page = list_max_show_all = 50
     list_filter_submit = False
     list_fullwidth = True
 

@@ -40,7 +40,7 @@ def main() -> int:
         print(f"{time.monotonic() - begun:5.1f} s  {text}", flush=True)
 
     say("starting embedded PostgreSQL (five databases) and Valkey")
-    _forget(instance)
+    forget(instance)
     with embedded(instance):
         Ledger(instance.ledger).note("supervisor", os.getpid())
         ports = Ports.choose()
@@ -89,7 +89,7 @@ def _play(
     return 0
 
 
-def _forget(instance: Instance) -> None:
+def forget(instance: Instance) -> None:
     """Begin with an empty shop, whatever an earlier demo left."""
     with instance.held():
         kept = {instance.ledger, instance.folder / "lock", instance.sockets}

@@ -32,6 +32,11 @@ def guest(transactional_db: None) -> Shopper:
 @pytest.fixture
 def staff_groups(transactional_db: None) -> None:
     """The groups of the migration again: tables are emptied after each test."""
+    make_groups()
+
+
+def make_groups() -> None:
+    """Make the groups as the migration does."""
     migration = import_module("sagas.migrations.0006_staff_groups")
     with connections["default"].schema_editor() as editor:
         migration.make_groups(apps, editor)

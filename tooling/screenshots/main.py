@@ -1,0 +1,155 @@
+"""`make screenshots`: every page of the console, narrow and wide, light and dark, for docs/.
+
+The system is the demo's, started anew; what the pictures show really happened in it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import django
+import httpx
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tooling.demo.main import SHORT_TIMES, forget
+from tooling.local.commands import make_admin, manage, migrate
+from tooling.local.instance import REPOSITORY, Instance
+from tooling.local.services import embedded
+from tooling.local.stack import Ports, start_all, supervise
+
+FOLDER = REPOSITORY / "docs" / "console"
+_SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
+_CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+_PATIENCE = 60.0
+
+
+def main() -> int:
+    """Take all pictures; 0 when each page answered with 200."""
+    instance = Instance("demo")
+    forget(instance)
+    with embedded(instance):
+        ports = Ports.choose()
+        environment = {**os.environ, **instance.environment(), **ports.environment(), **SHORT_TIMES}
+        migrate(environment)
+        manage(environment, "load_catalogue")
+        password = make_admin(instance, environment)
+        with supervise(instance, environment, echo=False) as supervisor:
+            start_all(supervisor, instance, ports)
+            os.environ.update(environment, DJANGO_ALLOW_ASYNC_UNSAFE="true")
+            django.setup()
+            return _take_all(f"http://127.0.0.1:{ports.web}", ports, password)
+
+
+def _take_all(address: str, ports: Ports, password: str) -> int:
+    pages = {"dashboard-empty": "/admin/"}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    wrong = 0
+    with _browser() as browser:
+        wrong += _take(browser, address, password, pages)
+        checkouts = _play(f"{address}/api/v1", ports)
+        failed, doubtful, fine = (checkouts[name] for name in ("failed", "in doubt", "fine"))
+        saga = "/admin/sagas/saga/"
+        wrong += _take(
+            browser,
+            address,
+            password,
+            {
+                "dashboard": "/admin/",
+                "sagas": saga,
+                "saga-failed": f"{saga}{failed}/change/",
+                "saga-in-doubt": f"{saga}{doubtful}/change/",
+                "saga-complete": f"{saga}{fine}/change/",
+                "dry-run": f"{saga}{fine}/do/compensate/",
+                "needs-a-human": f"{saga}needs-a-human/",
+                "hold-back": f"{saga}switches/",
+                "bulk-runs": f"{saga}bulk/",
+                "orders": "/admin/orders/order/",
+                "payments": "/admin/payments/payment/",
+            },
+        )
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(REPOSITORY)}")
+    return 1 if wrong else 0
+
+
+def _play(api: str, ports: Ports) -> dict[str, str]:
+    """Place checkouts that end in every way; return the ids of those that are looked at."""
+    from sagas import verbs
+    from sagas.models import Saga
+    from sagas.verbs import Mandate
+
+    placed = [_place(api, "tok_success") for _ in range(6)]
+    _place(api, "tok_declined")
+    fine, failed = placed[0], _place(api, "tok_refund_refused")
+    _until(lambda: Saga.objects.using("default").get(pk=failed).state == "COMPLETE")
+    word = Mandate(operator=None, reason="the shopper called")
+    verbs.compensate(UUID(failed), mandate=word, past_pivot=True)
+    _until(lambda: Saga.objects.using("default").get(pk=failed).state == "FAILED")
+    doubtful = _place(api, "tok_late_success_3600")
+    _until(lambda: Saga.objects.using("default").get(pk=doubtful).error_outcome == "in_doubt")
+    return {"fine": fine, "failed": failed, "in doubt": doubtful}
+
+
+def _place(api: str, token: str) -> str:
+    body = {
+        "email": "ada@example.org",
+        "shipping_address": {
+            "name": "Ada Byron",
+            "line1": "1 Analytical Road",
+            "city": "London",
+            "postal_code": "N1 1AA",
+            "country": "GB",
+        },
+        "lines": [{"sku": "MUG-BLUE", "quantity": 2}, {"sku": "TEAPOT", "quantity": 1}],
+        "payment_token": token,
+    }
+    headers = {"Idempotency-Key": str(uuid4()), "Prefer": "wait=3"}
+    answer = httpx.post(f"{api}/checkouts", json=body, headers=headers, timeout=20)
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the system never came to what the picture is to show")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _browser() -> Iterator[Browser]:
+    path = os.environ.get("CHROMIUM") or next((p for p in _CHROMIUM if Path(p).exists()), None)
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+
+
+def _take(browser: Browser, address: str, password: str, pages: dict[str, str]) -> int:
+    """Take each page in each size and scheme; return how many did not answer with 200."""
+    wrong = 0
+    for size, (width, height) in _SIZES.items():
+        for scheme in ("light", "dark"):
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+                locale="en-GB",
+            )
+            page = context.new_page()
+            _sign_in(page, address, password)
+            for name, path in pages.items():
+                answer = page.goto(f"{address}{path}")
+                wrong += answer is None or answer.status != 200
+                page.wait_for_timeout(500)
+                page.screenshot(path=FOLDER / f"{name}-{size}-{scheme}.png", full_page=True)
+            context.close()
+    return wrong
+
+
+def _sign_in(page: Page, address: str, password: str) -> None:
+    page.goto(f"{address}/admin/login/")
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password").fill(password)
+    page.locator("[type=submit]").click()
+    page.wait_for_url("**/admin/")
