@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 TOOLING := $(BIN)/python -m tooling
-CODE := config sagas orders inventory payments notifications tooling tests
+CODE := config sagas orders inventory payments notifications tooling tests benchmarks
 # What `check --deploy` looks at: a production environment with made-up secrets.
 PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDER=fake PAYMENT_ALLOW_FAKE=true \
 	SECRET_KEY=made-up-7JpRk2vXw9sQz4LdTn8YcHb5GfMa3EuKi6WoVr1Zq5Nt8Py \
@@ -13,7 +13,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
+.PHONY: help setup browser benchmark screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ browser: ## a Chromium for the console's tests and pictures
 		apt-get install -qq -y chromium >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
 		echo "Chromium could not be installed; the browser tests will be skipped"; \
 	else echo "no Chromium; the browser tests will be skipped"; fi
+
+benchmark: setup ## the console at 10 thousand and at 1 million sagas; some minutes and gigabytes
+	@$(TOOLING) exec -- $(BIN)/python benchmarks/console.py
 
 screenshots: setup browser ## take the pictures of the console again, into docs/console/
 	@$(TOOLING) screenshots

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config.health import healthz, readyz
 from config.problem_types import ProblemTypeView
+from sagas.checkout.find import find_page
 
 handler400 = "config.problems.bad_request"
 handler403 = "config.problems.forbidden"
@@ -17,6 +18,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("admin/find/", admin.site.admin_view(find_page), name="find"),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",

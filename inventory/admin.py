@@ -11,7 +11,18 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from inventory import services
 from inventory.models import DATABASE, Product, Receipt, Reservation, ReservationLine, Stock
-from sagas.participant.staff import ReadOnly, ReadOnlyAdmin, TabularInline, WithSaga
+from sagas.participant.staff import (
+    ReadOnly,
+    ReadOnlyAdmin,
+    TabularInline,
+    WithSaga,
+    moment_of,
+    money_of,
+)
+
+_PRICE = money_of("price")
+_CREATED, _RELEASED = moment_of("created_at"), moment_of("released_at")
+_DONE, _UNDONE = moment_of("done_at"), moment_of("undone_at")
 
 # Django's form classes are generic for the type checker only.
 if TYPE_CHECKING:
@@ -57,10 +68,12 @@ class StockCorrection(ModelForm):
 @admin.register(Product)
 class ProductAdmin(ReadOnlyAdmin):
     changeable = True
-    list_display = ["sku", "name", "price", "currency", "active", "on_hand", "reserved"]
-    list_filter = ["active", "currency"]
+    list_display = ["sku", "name", _PRICE, "active", "on_hand", "reserved"]
+    sortable_by = None
+    list_filter = ["active"]
     list_select_related = ["stock"]
-    search_fields = ["sku"]
+    search_fields = ["=sku"]
+    search_help_text = "SKU"
     fields = ["sku", "name", "description", "price", "currency", "active", "created_at"]
     readonly_fields = ["sku", "currency", "created_at"]
 
@@ -82,8 +95,10 @@ class StockAdmin(ReadOnlyAdmin):
     changeable = True
     form = StockCorrection
     list_display = ["product", "on_hand", "reserved", "available"]
+    sortable_by = None
     list_select_related = ["product"]
-    search_fields = ["product__sku"]
+    search_fields = ["=product__sku"]
+    search_help_text = "SKU"
     fields = ["product", "on_hand", "reserved", "change_by"]
     readonly_fields = ["product", "on_hand", "reserved"]
 
@@ -94,16 +109,18 @@ class StockAdmin(ReadOnlyAdmin):
 
 class ReservationLines(ReadOnly, TabularInline):
     model = ReservationLine
+    hide_title = True
     fields = ["product", "quantity"]
 
 
 @admin.register(Reservation)
 class ReservationAdmin(WithSaga, ReadOnlyAdmin):
-    list_display = ["id", "badge", "order_id", "created_at", "released_at", "saga"]
-    list_filter = ["status"]
+    list_display = ["id", "badge", "order_id", _CREATED, _RELEASED, "saga_short"]
+    list_filter = ["status", "created_at"]
     search_fields = ["id", "saga_id"]
-    search_help_text = "Reservation id or saga id, whole."
-    readonly_fields = ["saga", "released_at"]
+    search_help_text = "Reservation or saga id"
+    fields = [("status", _CREATED, _RELEASED), ("saga", "order_id", "id")]
+    readonly_fields = ["id", "saga", _CREATED, _RELEASED]
     inlines = [ReservationLines]
 
     @display(description="status", label={"HELD": "success", "RELEASED": "info"})
@@ -113,13 +130,15 @@ class ReservationAdmin(WithSaga, ReadOnlyAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ["saga_id", "step", "done_at", "undone_at", "created_at"]
-    list_filter = ["step"]
+    list_display = ["saga_id", "step", _DONE, _UNDONE, _CREATED]
     search_fields = ["saga_id"]
+    search_help_text = "Saga id"
 
 
 @admin.register(ReservationLine)
 class ReservationLineAdmin(ReadOnlyAdmin):
     list_display = ["reservation", "product", "quantity"]
     list_select_related = ["reservation", "product"]
+    ordering = ["-id"]
     search_fields = ["reservation__saga_id"]
+    search_help_text = "Saga id"

@@ -110,6 +110,7 @@ class Reservation(FSMModelMixin, models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="inventory_newest_reservation"),
+            models.Index(fields=["status", "-created_at", "-id"], name="inventory_by_status"),
         ]
 
     def __str__(self) -> str:

@@ -3,8 +3,8 @@
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
+from django.db.models.functions import Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
 from sagas.participant.models import AbstractReceipt
@@ -83,6 +83,10 @@ class Message(FSMModelMixin, models.Model):
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="notifications_newest"),
+            models.Index(fields=["status", "-created_at", "-id"], name="notifications_by_status"),
+            models.Index(
+                Upper("recipient"), F("created_at").desc(), name="notifications_by_recipient"
+            ),
             models.Index(
                 fields=["created_at"],
                 name="notifications_pending",

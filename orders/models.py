@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
 from sagas.participant.models import AbstractReceipt
@@ -105,7 +105,9 @@ class Order(FSMModelMixin, Buyer):
         indexes = [
             models.Index(fields=["principal", "-created_at", "-id"], name="orders_of_principal"),
             models.Index(fields=["-created_at", "-id"], name="orders_newest"),
-            models.Index(fields=["email"], name="orders_by_email"),
+            # Of a case that shoppers do not keep to.
+            models.Index(Upper("email"), F("created_at").desc(), name="orders_by_email_any_case"),
+            models.Index(fields=["status", "-created_at", "-id"], name="orders_by_status"),
         ]
 
     def __str__(self) -> str:

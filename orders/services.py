@@ -239,13 +239,16 @@ def summaries(*, saga_ids: Sequence[UUID]) -> Mapping[UUID, Summary]:
 
 
 def sagas_of(*, text: str) -> Sequence[UUID]:
-    """Return the checkouts that ``text`` is the order number or the e-mail address of."""
+    """Return the checkouts that ``text`` is the order number or the e-mail address of.
+
+    Neither minds the case of letters.
+    """
     orders = Order.objects.using(DATABASE)
     if NUMBER_PATTERN.fullmatch(text.upper()):
         return list(orders.filter(number=text.upper()).values_list("saga_id", flat=True))
     if "@" not in text:
         return []
-    found = orders.filter(email=text).order_by("-created_at")[:_MOST_FOUND]
+    found = orders.filter(email__iexact=text).order_by("-created_at")[:_MOST_FOUND]
     return list(found.values_list("saga_id", flat=True))
 
 

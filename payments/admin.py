@@ -1,99 +1,137 @@
 """Payments to look at: nothing here can be added, changed or deleted."""
 
+from typing import Any, ClassVar
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.decorators import display
 
 from payments.models import Payment, PaymentMethod, PaymentOperation, Receipt
-from sagas.participant.money import written
-from sagas.participant.staff import ReadOnly, ReadOnlyAdmin, TabularInline, WithSaga
+from sagas.participant.staff import (
+    ReadOnly,
+    ReadOnlyAdmin,
+    TabularInline,
+    WithSaga,
+    moment_of,
+    money_of,
+)
+
+_AMOUNT, _CAPTURED, _REFUNDED = money_of("amount"), money_of("captured"), money_of("refunded")
+_MOVED = money_of("amount", currency="payment.currency")
+_CREATED, _UPDATED = moment_of("created_at"), moment_of("updated_at")
+_CANCELLED, _SETTLED = moment_of("cancelled_at"), moment_of("settled_at")
+_NEXT_CHECK = moment_of("next_check_at", name="asked again")
+_DONE, _UNDONE = moment_of("done_at"), moment_of("undone_at")
+
+_TONES = {
+    "SUCCEEDED": "success",
+    "REFUNDED": "info",
+    "CANCELLED": "info",
+    "DECLINED": "info",
+    "FAILED": "info",
+    "IN_DOUBT": "danger",
+    "REVERSING": "warning",
+    "PROCESSING": "warning",
+    "PENDING": "warning",
+    "CREATED": "warning",
+}
 
 
-class OperationInline(ReadOnly, TabularInline):
+class Operations(ReadOnly, TabularInline):
     model = PaymentOperation
-    extra = 0
-    fields = (
+    hide_title = True
+    fields: ClassVar[list[Any]] = [
         "kind",
-        "generation",
-        "amount",
+        _MOVED,
         "status",
-        "provider_ref",
         "error_code",
-        "created_at",
-        "settled_at",
-    )
+        "provider_ref",
+        "idempotency_key",
+        _CREATED,
+        _SETTLED,
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PaymentOperation]:
+        """Read the payment with its operations: it has the currency."""
+        rows: QuerySet[PaymentOperation] = super().get_queryset(request)
+        return rows.select_related("payment")
 
 
 @admin.register(Payment)
 class PaymentAdmin(WithSaga, ReadOnlyAdmin):
-    list_display = (
+    list_display = [
         "id",
         "badge",
-        "written_amount",
-        "written_captured",
-        "written_refunded",
+        _AMOUNT,
+        _CAPTURED,
+        _REFUNDED,
         "decline_code",
-        "created_at",
+        _CREATED,
+        "saga_short",
+    ]
+    list_filter = ["status", "created_at"]
+    search_fields = ["id", "saga_id", "order_id", "provider_ref"]
+    search_help_text = "Payment, saga or order id, or the provider's"
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    ("status", _AMOUNT, "decline_code"),
+                    (_CAPTURED, _REFUNDED, _CANCELLED),
+                    (_CREATED, _UPDATED, "saga"),
+                    ("order_id", "id"),
+                ]
+            },
+        ),
+        ("At the provider", {"fields": [("provider", "provider_ref"), ("checks", _NEXT_CHECK)]}),
+    ]
+    readonly_fields = [
+        "id",
         "saga",
-    )
-    list_filter = ("status", "provider", "currency")
-    search_fields = ("id", "saga_id", "order_id", "provider_ref")
-    search_help_text = "Payment id, saga id, order id or the provider's id, whole."
-    readonly_fields = ("saga",)
-    inlines = (OperationInline,)
+        _AMOUNT,
+        _CAPTURED,
+        _REFUNDED,
+        _CREATED,
+        _UPDATED,
+        _CANCELLED,
+        _NEXT_CHECK,
+    ]
+    inlines = [Operations]
 
-    @display(
-        description="status",
-        label={
-            "SUCCEEDED": "success",
-            "REFUNDED": "info",
-            "CANCELLED": "info",
-            "DECLINED": "info",
-            "IN_DOUBT": "danger",
-            "REVERSING": "warning",
-            "PROCESSING": "warning",
-            "CREATED": "warning",
-        },
-    )
+    @display(description="status", label=_TONES)
     def badge(self, payment: Payment) -> str:
         return str(payment.status)
-
-    @admin.display(description="amount", ordering="amount")
-    def written_amount(self, payment: Payment) -> str:
-        return written(payment.amount, payment.currency)
-
-    @admin.display(description="captured")
-    def written_captured(self, payment: Payment) -> str:
-        return written(payment.captured, payment.currency)
-
-    @admin.display(description="refunded")
-    def written_refunded(self, payment: Payment) -> str:
-        return written(payment.refunded, payment.currency)
 
 
 @admin.register(PaymentOperation)
 class PaymentOperationAdmin(ReadOnlyAdmin):
-    list_display = (
-        "idempotency_key",
-        "kind",
-        "status",
-        "amount",
-        "error_code",
-        "created_at",
-        "settled_at",
-    )
-    list_filter = ("kind", "status")
-    search_fields = ("payment__id", "payment__saga_id", "idempotency_key")
+    list_display = ["idempotency_key", "kind", "badge", _MOVED, "error_code", _CREATED]
+    list_filter = ["kind", "status"]
+    list_select_related = ["payment"]
+    ordering = ["-created_at", "-id"]
+    search_fields = ["payment__id", "payment__saga_id", "idempotency_key"]
+    search_help_text = "Idempotency key, payment or saga id"
+
+    @display(description="status", label=_TONES)
+    def badge(self, operation: PaymentOperation) -> str:
+        return str(operation.status)
 
 
 @admin.register(PaymentMethod)
 class PaymentMethodAdmin(ReadOnlyAdmin):
+    list_display = ["checkout_id", _CREATED]
     #: The token itself is never shown.
-    list_display = fields = ("checkout_id", "created_at")
-    search_fields = ("checkout_id",)
+    fields: ClassVar[list[Any]] = ["checkout_id", _CREATED]
+    readonly_fields = fields
+    search_fields = ["checkout_id"]
+    search_help_text = "Checkout id"
 
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("saga_id", "step", "done_at", "undone_at", "result", "undo_result")
-    list_filter = ("step",)
-    search_fields = ("saga_id",)
+    list_display = ["saga_id", "step", _DONE, _UNDONE, "result", "undo_result"]
+    search_fields = ["saga_id"]
+    search_help_text = "Saga id"

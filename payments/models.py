@@ -130,6 +130,10 @@ class Payment(FSMModelMixin, models.Model):
             ),
             models.Index(fields=["order_id"], name="payments_of_order"),
             models.Index(fields=["-created_at", "-id"], name="payments_newest"),
+            models.Index(fields=["status", "-created_at", "-id"], name="payments_by_status"),
+            models.Index(
+                fields=["provider_ref"], name="payments_by_ref", condition=~Q(provider_ref="")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -259,6 +263,9 @@ class PaymentOperation(models.Model):
                 | (~Q(status__in=UNSETTLED) & Q(settled_at__isnull=False)),
                 name="payments_settled_means_settled",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="payments_newest_operation"),
         ]
 
     def __str__(self) -> str:

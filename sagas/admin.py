@@ -13,6 +13,7 @@ from django.urls import URLPattern, path
 
 from sagas import bulk
 from sagas.console.bulk_view import bulk_list, bulk_page, freeze
+from sagas.console.dashboard import dashboard_part
 from sagas.console.export import stream
 from sagas.console.listing import SagaListing
 from sagas.console.needs_human import needs_a_human
@@ -36,6 +37,7 @@ class SagaAdmin(SagaListing):
         return [
             path("<uuid:saga_id>/do/<slug:name>/", self._page(verb_page), name="sagas_saga_verb"),
             path("needs-a-human/", self._page(needs_a_human), name="sagas_saga_needs_a_human"),
+            path("dashboard/", self._page(dashboard_part), name="sagas_dashboard"),
             path("export/", self.admin_site.admin_view(self.export), name="sagas_saga_export"),
             path("bulk/", self._page(bulk_list), name="sagas_saga_bulk_list"),
             path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
@@ -112,7 +114,7 @@ class StepRunAdmin(ReadOnlyAdmin):
         "error_code",
         "error_message",
     )
-    list_filter = ("outcome", "direction", "step")
+    list_filter = ("outcome", "direction")
     search_fields = ("saga_id",)
     show_full_result_count = False
 

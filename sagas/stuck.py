@@ -63,9 +63,10 @@ def _due_step(saga: Saga) -> str:
 def stuck_sagas() -> Q:
     """Return the condition that is true of the sagas whose ``standing_of`` says stuck.
 
-    It repeats the condition of the index ``sagas_unfinished``, so that few rows are read.
+    It repeats the conditions of the indexes ``sagas_needs_a_human`` and ``sagas_unfinished``, so
+    that few rows are read. Whatever is parked waits for a human, even if only a mail is owed.
     """
     overdue = Q(next_attempt_at__isnull=False, next_attempt_at__lte=Now()) | Q(
         next_attempt_at__isnull=True, lease_until__lte=Now()
     )
-    return UNFINISHED & (Q(state=FAILED) | ~Q(parked="") | overdue)
+    return Q(state=FAILED) | ~Q(parked="") | (UNFINISHED & overdue)

@@ -105,3 +105,25 @@ def test_staff_without_the_permission_cannot_correct_stock() -> None:
     page = reverse("admin:inventory_stock_change", args=["MUG"])
     assert client.get(page).status_code == 200
     assert client.post(page, {"change_by": 1}).status_code == 403
+
+
+def test_a_reservation_leads_to_its_saga_and_shows_what_it_holds(staff: Client) -> None:
+    put("MUG", 5)
+    reserve(MUG=2)
+    row = Reservation.objects.using(DATABASE).get()
+    saga = reverse("admin:sagas_saga_change", args=[row.saga_id])
+    shown = staff.get(reverse("admin:inventory_reservation_change", args=[row.pk])).text
+    assert f'href="{saga}"' in shown
+    assert "(MUG)" in shown
+    found = staff.get(reverse("admin:inventory_reservation_changelist"), {"q": str(row.saga_id)})
+    assert f'href="{saga}"' in found.text
+
+
+def test_a_product_is_found_by_its_sku_and_shows_its_price(staff: Client) -> None:
+    put("MUG", 5)
+    put("CUP", 5)
+    page = staff.get(reverse("admin:inventory_product_changelist"), {"q": "mug"}).text
+    price = Product.objects.using(DATABASE).get(pk="MUG").price
+    assert f"{price / 100:.2f} EUR" in page
+    assert "/admin/inventory/product/MUG/change/" in page
+    assert "/admin/inventory/product/CUP/change/" not in page

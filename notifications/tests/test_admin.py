@@ -20,7 +20,13 @@ def test_staff_may_read_mails_and_neither_add_nor_change_nor_delete_them(
     mail = Message.objects.using(DATABASE).get()
     pages = "/admin/notifications/message/"
 
-    assert str(saga_id) in client.get(f"{pages}?q={saga_id}").text
+    shown = f"{pages}{mail.pk}/change/"
+    for words in (str(saga_id), mail.recipient.upper(), mail.message_id):
+        listed = client.get(pages, {"q": words}).text
+        assert shown in listed
+        assert f'href="/admin/sagas/saga/{saga_id}/change/"' in listed
+    assert shown not in client.get(pages, {"q": mail.recipient[1:]}).text
+    assert f'href="/admin/sagas/saga/{saga_id}/change/"' in client.get(shown).text
     assert client.get(f"{pages}?q=no-uuid").status_code == 200
     assert client.get(f"{pages}{mail.pk}/change/").status_code == 200
     assert client.post(f"{pages}{mail.pk}/change/", {"subject": "x"}).status_code == 403

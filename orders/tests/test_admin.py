@@ -47,7 +47,7 @@ def test_nothing_is_added_changed_or_deleted(staff: Client, model: type[Model]) 
 def test_an_order_is_found_by_its_number_and_by_the_mail_address(staff: Client) -> None:
     _, ours = order(email="ada@example.com")
     _, other = order(email="eve@example.com")
-    for words in (ours["number"], "ada@example.com"):
+    for words in (ours["number"], "ada@example.com", " ADA@Example.com "):
         page = staff.get(_page(Order, "changelist"), {"q": words}).content.decode()
         assert ours["number"] in page
         assert other["number"] not in page
@@ -60,3 +60,14 @@ def test_an_order_shows_its_lines_and_what_happened(staff: Client) -> None:
     page = staff.get(_page(Order, "change", made.pk)).content.decode()
     assert "Blue mug" in page
     assert "out-of-stock" in page
+
+
+def test_an_order_shows_amounts_as_people_write_them_and_leads_to_its_saga(staff: Client) -> None:
+    saga_id, _ = order()
+    made = services.order_of(saga_id=saga_id)
+    saga = reverse("admin:sagas_saga_change", args=[saga_id])
+    for page in (_page(Order, "changelist"), _page(Order, "change", made.pk)):
+        shown = staff.get(page).content.decode()
+        assert f"{made.total / 100:.2f} EUR" in shown
+        assert f'href="{saga}"' in shown
+        assert f'datetime="{made.created_at:%Y-%m-%dT%H:%M:%S}+00:00"' in shown

@@ -137,7 +137,7 @@ class SagaListing(ReadOnlyAdmin):
             return _badge(f"version {saga.version} is not deployed", "bad")
         if not standing.words:
             return saga.reason
-        return _badge(standing.words, "bad" if standing.stuck else "busy")
+        return _badge(standing.words, "bad mg-wrap" if standing.stuck else "busy mg-wrap")
 
     @admin.display(description="progress")
     def progress(self, saga: Saga) -> str:

@@ -14,7 +14,7 @@ from django_celery_beat.models import (
 )
 from rest_framework.authtoken.admin import TokenAdmin as _TokenAdmin
 from rest_framework.authtoken.models import TokenProxy
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -33,6 +33,7 @@ for _model in (
 
 @admin.register(User)
 class UserAdmin(_UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+    compressed_fields = False  # two lists of permissions need the width of the page
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -40,7 +41,7 @@ class UserAdmin(_UserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(_GroupAdmin, ModelAdmin):
-    pass
+    compressed_fields = False
 
 
 @admin.register(TokenProxy)
@@ -62,23 +63,35 @@ class _TaskForm(beat.PeriodicTaskForm):
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(beat.PeriodicTaskAdmin, ModelAdmin):
     form = _TaskForm
+    #: Its own has an inline script, which the policy forbids.
+    change_form_template = None
+
+
+class _Tasks(beat.PeriodicTaskInline, TabularInline):
+    pass
+
+
+class _ScheduleAdmin(ModelAdmin):
+    inlines = (_Tasks,)
 
 
 @admin.register(IntervalSchedule)
-class IntervalAdmin(ModelAdmin):
+class IntervalAdmin(_ScheduleAdmin):
     pass
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(beat.CrontabScheduleAdmin, ModelAdmin):
-    pass
+class CrontabAdmin(_ScheduleAdmin):
+    list_display = beat.CrontabScheduleAdmin.list_display
+    fields = beat.CrontabScheduleAdmin.fields
+    readonly_fields = beat.CrontabScheduleAdmin.readonly_fields
 
 
 @admin.register(SolarSchedule)
-class SolarAdmin(ModelAdmin):
+class SolarAdmin(_ScheduleAdmin):
     pass
 
 
 @admin.register(ClockedSchedule)
-class ClockedAdmin(beat.ClockedScheduleAdmin, ModelAdmin):
-    pass
+class ClockedAdmin(_ScheduleAdmin):
+    list_display = fields = beat.ClockedScheduleAdmin.fields

@@ -43,8 +43,10 @@ def environment(request: HttpRequest) -> list[str] | None:
     held = switches.closed()
     if not held:
         return None
+    if len(held) > 1:
+        return [f"Held back: {len(held)}", "danger"]
     names = {lever.name: lever.words for lever in levers()}
-    return [f"Held back: {', '.join(names.get(each.name, each.name) for each in held)}", "danger"]
+    return [f"Held back: {names.get(held[0].name, held[0].name)}", "danger"]
 
 
 def switches_page(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse:

@@ -1,11 +1,11 @@
 """How the console writes amounts, moments and tones."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django import template
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from sagas.participant.moments import shown
 from sagas.participant.money import written
 
 register = template.Library()
@@ -37,15 +37,7 @@ def amount(minor_units: int | None, currency: str = "") -> str:
 @register.simple_tag
 def moment(at: datetime | None) -> SafeString | str:
     """Write a moment in UTC; a script shows it in the viewer's zone, the title keeps UTC."""
-    if at is None:
-        return ""
-    at = at.astimezone(UTC)
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        at.isoformat(timespec="seconds"),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
-        at.strftime("%Y-%m-%d %H:%M:%S"),
-    )
+    return shown(at)
 
 
 @register.filter
