@@ -1,11 +1,14 @@
 """What the database refuses, whatever the code does."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connections, transaction
 
-from sagas.models import COMPENSATED, Saga
+from sagas import switches, verbs
+from sagas.models import COMPENSATED, ActionOutcome, Approval, Saga
 from sagas.tests.conftest import drive, start_toy
 from sagas.tests.toy import Refused, Theatre
+from sagas.verbs import Mandate
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
 
@@ -53,6 +56,29 @@ def test_a_finished_saga_without_its_time_is_refused(stage: Theatre) -> None:
 def test_history_cannot_be_changed_or_deleted(stage: Theatre, change: str) -> None:
     drive(start_toy().pk)
     _refused(change.format("sagas_steprun"), "append-only")
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET {} = {}", "DELETE FROM {}"])
+def test_what_people_did_cannot_be_changed_or_deleted(stage: Theatre, change: str) -> None:
+    user = User.objects.using("default").create(username="sam")
+    action = verbs.note(start_toy().pk, mandate=Mandate(operator=user, reason="called the bank"))
+    ActionOutcome.objects.using("default").create(action=action, state="PENDING")
+    switches.close("intake:toy", operator=user, reason="the bank is down")
+    for table, column in (
+        ("sagas_operatoraction", "id"),
+        ("sagas_actionoutcome", "action_id"),
+        ("sagas_switchlog", "id"),
+    ):
+        _refused(change.format(table, column, column), "append-only")
+
+
+def test_nobody_approves_what_they_asked_for_themselves(stage: Theatre) -> None:
+    user = User.objects.using("default").create(username="sam")
+    with pytest.raises(IntegrityError, match="sagas_approved_by_another"):
+        Approval.objects.using("default").create(
+            saga=start_toy(), verb="compensate", digest="d", reason="r",
+            requested_by=user, approved_by=user,
+        )  # fmt: skip
 
 
 def test_two_sagas_of_one_request_are_refused(stage: Theatre) -> None:
