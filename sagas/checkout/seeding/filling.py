@@ -46,7 +46,10 @@ def fill(*, count: int, days: int, seed: int, tell: Callable[[int], None], now: 
 def _began(fate: Fate, moment: datetime, chance: random.Random, now: datetime) -> datetime:
     if fate.is_settled:
         return moment
-    return now - timedelta(seconds=chance.uniform(30, 3600))
+    if fate.waits == "parked" or fate.state == "FAILED":
+        return now - timedelta(seconds=chance.uniform(30, 3600))
+    # Within its deadline, or the next dispatch would turn every one of them back.
+    return now - timedelta(seconds=chance.uniform(30, 200))
 
 
 def _moments(count: int, days: int, chance: random.Random, now: datetime) -> Iterator[datetime]:

@@ -45,6 +45,7 @@ TABLES: dict[tuple[str, str], str] = {
     ("inventory", "inventory_receipt"): (
         "id, saga_id, step, done_at, result, undone_at, undo_result"
     ),
+    ("payments", "payments_paymentmethod"): "checkout_id, token, created_at",
     ("payments", "payments_payment"): (
         "id, saga_id, order_id, amount, currency, provider, provider_ref, status, captured, "
         "refunded, decline_code, created_at, updated_at, cancelled_at, checks"
@@ -109,6 +110,7 @@ class _Checkout:
         self.number = f"MG-{letters}"
         self.reached = fate.reached or fate.state
         self.ref = f"pi_{self.payment.hex[:24]}"
+        self.email = f"shopper{chance.randrange(10**6)}@example.org"
 
     def write(self) -> None:
         self._saga()
@@ -116,6 +118,8 @@ class _Checkout:
         self._order()
         if self.fate.stock:
             self._stock()
+        if not self.fate.is_settled:
+            self._put("payments", "payments_paymentmethod", self.saga, "tok_success", self.began)
         if self.fate.payment:
             self._payment()
         if self.fate.mail:
@@ -184,6 +188,8 @@ class _Checkout:
                 self._run(fate.error_step, direction, fate.error_outcome, attempt, self.ended)
         for name in reversed(self._undone()):
             self._run(name, "undo", "succeeded", 1, self.ended)
+        if fate.state == "COMPENSATED":
+            self._run("send_apology", "follow_up", "succeeded", 1, self.ended)
 
     def _run(self, step: str, direction: str, outcome: str, attempt: int, at: datetime) -> None:
         failed = outcome != "succeeded"
@@ -197,11 +203,10 @@ class _Checkout:
         status = self.fate.order
         confirmed = self.began if status == "CONFIRMED" else None
         cancelled = self.ended if status == "CANCELLED" else None
-        shopper = f"shopper{self.chance.randrange(10**6)}@example.org"
         self._put(
             "orders", "orders_order", self.order, self.saga, self.number, CURRENCY, self.total,
             status, self.fate.reason if cancelled else "", self.began, confirmed, cancelled,
-            "guest", shopper, "A Shopper", "1 Made-up Road", "", "London", "N1 1AA", "GB",
+            "guest", self.email, "A Shopper", "1 Made-up Road", "", "London", "N1 1AA", "GB",
         )  # fmt: skip
         for sku, quantity, price in self.lines:
             self._put(
@@ -213,6 +218,8 @@ class _Checkout:
             at = confirmed or cancelled
             self._put("orders", "orders_orderevent", self.order, status.lower(), "", at)
         self._receipt("orders", "create_order", {"order_id": str(self.order)}, cancelled)
+        if confirmed:
+            self._receipt("orders", "confirm_order", {"order_id": str(self.order)}, None)
 
     def _stock(self) -> None:
         released = self.ended if self.fate.stock == "RELEASED" else None
@@ -242,8 +249,10 @@ class _Checkout:
         )  # fmt: skip
         charge = "SUCCEEDED" if held else "FAILED" if cancelled else "IN_DOUBT"
         self._operation("charge", charge)
-        if refunded:
-            self._operation("refund", "SUCCEEDED")
+        if self.fate.given_up or refunded:
+            self._operation("refund", "SUCCEEDED" if refunded else "FAILED")
+        if cancelled:
+            self._operation("cancel", "SUCCEEDED")
         turned = self.ended if status in ("REVERSING", "CANCELLED", "REFUNDED") else None
         result = {"payment_id": str(self.payment)}
         self._receipt("payments", "begin_charge", result, turned)
@@ -254,26 +263,26 @@ class _Checkout:
     def _operation(self, kind: str, status: str) -> None:
         self._put(
             "payments", "payments_paymentoperation", _uuid(self.chance), self.payment, kind, 1,
-            f"makegood-{self.payment}-{kind}-1", self.total, status, "", "", False, self.began,
-            None if status == "IN_DOUBT" else self.ended,
+            f"makegood-{self.payment}-{kind}-1", 0 if kind == "cancel" else self.total, status,
+            "", "", False, self.began, None if status == "IN_DOUBT" else self.ended,
         )  # fmt: skip
 
     def _mail(self) -> None:
         kind = self.fate.mail
         self._put(
             "notifications", "notifications_message", _uuid(self.chance), self.saga, kind,
-            str(self.order), "shopper@example.org", f"Your {kind}", "Made up.", "<p>Made up.</p>",
+            str(self.order), self.email, f"Your {kind}", "Made up.", "<p>Made up.</p>",
             f"<{kind}.{self.saga}@seed.invalid>", "SENT", 1, "", self.ended, self.ended,
         )  # fmt: skip
 
     def _receipt(
         self, app: str, step: str, result: dict[str, Any], undone: datetime | None
     ) -> None:
-        """Only what still moves needs its receipts; a settled checkout is never run again."""
-        if not self.fate.is_settled:
+        """Without it an undo does nothing. What was made good is never run again."""
+        if self.fate.state != "COMPENSATED":
             self._put(
                 app, f"{app}_receipt", _uuid(self.chance), self.saga, step, self.began,
-                json.dumps(result), undone, "{}",
+                json.dumps(result), undone, json.dumps(result if undone else {}),
             )  # fmt: skip
 
 

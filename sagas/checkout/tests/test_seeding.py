@@ -13,9 +13,10 @@ from payments.models import Payment
 from sagas import journal, verbs
 from sagas.checkout.seeding.fates import FATES
 from sagas.models import DATABASE, FAILED, Saga, StepRun
+from sagas.operations import NotNow
 from sagas.registry import UnknownDefinition
 from sagas.stuck import standing_of
-from sagas.tests.conftest import NOBODY
+from sagas.tests.conftest import NOBODY, deliver
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -68,6 +69,28 @@ def test_a_failed_one_is_dispatched_by_a_real_retry(seeded: None) -> None:
     assert saga is not None
     assert "charge_payment is tried again" in verbs.retry(saga.pk, mandate=NOBODY).effect
     assert journal.read(saga.pk).state == "COMPENSATING"
+
+
+@pytest.mark.parametrize("state", ["FAILED", "COMPLETE"])
+def test_no_seeded_charge_is_called_undone_while_the_money_is_held(
+    seeded: None, settings: Settings, state: str
+) -> None:
+    settings.FAKE_PROVIDER_URL = "http://127.0.0.1:9"
+    saga = Saga.objects.using(DATABASE).filter(state=state).earliest("created_at")
+    if state == FAILED:
+        verbs.retry(saga.pk, mandate=NOBODY)
+    else:
+        verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
+    deliver(saga.pk, step="charge_payment")
+    stands = journal.read(saga.pk)
+    assert (stands.state, "charge_payment" in stands.undone) == ("COMPENSATING", False)
+    assert stands.error_type == "payments.errors.PaymentUnavailable"
+
+
+def test_a_seeded_checkout_that_was_made_good_owes_no_mail(seeded: None) -> None:
+    saga = Saga.objects.using(DATABASE).filter(state="COMPENSATED").earliest("created_at")
+    with pytest.raises(NotNow, match="nothing to retry"):
+        verbs.retry(saga.pk, mandate=NOBODY)
 
 
 def test_another_seed_adds_others_beside_them(seeded: None) -> None:
