@@ -89,8 +89,7 @@ class SagaAdmin(SagaListing):
     def _shown(self, view: View, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        context = {**self.admin_site.each_context(request), "opts": self.model._meta}
-        return view(request, **kwargs, context=context)
+        return view(request, **kwargs, context=self.admin_site.each_context(request))
 
 
 def _uuid(text: str) -> UUID:

@@ -184,10 +184,12 @@ def _hands_calls(saga: Saga) -> Sequence[Call]:
 
 
 def _ask_calls(saga: Saga) -> Sequence[Call]:
-    return [
-        Call(system="provider", what="look the payment up and record what it says"),
-        Call(system="saga", what="go on at once with what was learnt"),
-    ]
+    asked = Call(system="provider", what="look the payment up and record what it says")
+    if saga.reached:
+        # A payment that is being taken back is taken back to the end.
+        pivot = [step.name for step in saga.definition.steps if step.pivot]
+        return [asked, *verbs.evidence_of(saga).calls(saga.pk, steps=pivot, undo=True)]
+    return [asked, Call(system="saga", what="go on at once with what was learnt")]
 
 
 def _mail_calls(saga: Saga) -> Sequence[Call]:

@@ -61,6 +61,16 @@ def test_the_dry_run_names_every_call_with_amount_sku_and_key(
     assert "cancel order MG-" in text
 
 
+def test_asking_about_a_failed_refund_says_that_it_is_tried_again(
+    guest: Shopper, operator: Client, provider: FakeProvider, smtp: MailServer
+) -> None:
+    calls = operator.get(page(failed(guest), "ask")).context["preview"].calls
+    assert [(call.system, call.amount) for call in calls] == [
+        ("provider", None),
+        ("provider", 2500),
+    ]
+
+
 def test_a_dry_run_says_what_is_done_already_and_will_be_skipped(
     guest: Shopper, operator: Client, provider: FakeProvider, smtp: MailServer
 ) -> None:
