@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from sagas import journal, tasks, verbs
 from sagas.errors import note_of
 from sagas.evidence import CannotAsk, NotConfirmed
+from sagas.mandates import Mandate
 from sagas.models import (
     COMPENSATED,
     COMPLETE,
@@ -32,7 +33,6 @@ from sagas.models import (
 )
 from sagas.operations import NotNow
 from sagas.registry import UnknownDefinition
-from sagas.verbs import Mandate
 
 log = structlog.get_logger(__name__)
 

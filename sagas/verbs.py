@@ -4,16 +4,15 @@ A verb carries a ``Mandate``: who asks, why, and what they saw when they decided
 has moved on since, nothing is done.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from sagas import endings, journal, operations
 from sagas.evidence import Evidence
+from sagas.mandates import Changed, Mandate, must_be_as_seen, write_log
 from sagas.models import (
     COMPENSATED,
     DATABASE,
@@ -29,35 +28,6 @@ from sagas.operations import NotNow, TooLate
 
 #: The reason of a saga that was undone on an operator's word.
 BY_OPERATOR = "operator"
-
-
-class Changed(NotNow):
-    """The saga moved on between the look and the word."""
-
-    code = "changed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mandate:
-    """An operator's word.
-
-    Args:
-        operator: who; None only for the system's own tests and scripts.
-        reason: why, in words without personal data.
-        reference: evidence outside of the system, such as a bank's reference.
-        address: from which IP address.
-        seen: epoch and revision that the operator looked at; None skips the comparison.
-        preview: the calls that the operator was shown.
-        verdict: what the domains said then.
-    """
-
-    operator: AbstractBaseUser | None
-    reason: str = ""
-    reference: str = ""
-    address: str | None = None
-    seen: tuple[int, int] | None = None
-    preview: Sequence[Mapping[str, Any]] = ()
-    verdict: Mapping[str, Any] | None = None
 
 
 def retry(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
@@ -141,7 +111,7 @@ def resolve(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
     if not (mandate.reason and mandate.reference):
         raise NotNow("give a reason and a reference, such as the bank's")
     saga = journal.read(saga_id)
-    _must_be_as_seen(saga, mandate)
+    must_be_as_seen(saga, mandate)
     step, undo = step_for_hands(saga)
     # Asks domains and provider, so it comes before the transaction.
     evidence_of(saga).resolve(saga_id, step=step, undo=undo, reference=mandate.reference)
@@ -245,9 +215,9 @@ def _decide(
 
     def decide(saga: Saga) -> bool:
         nonlocal action
-        _must_be_as_seen(saga, mandate)
+        must_be_as_seen(saga, mandate)
         state, epoch = saga.state, saga.epoch
-        action = _log(saga.pk, verb, mandate, act(saga), state=state, epoch=epoch)
+        action = write_log(saga.pk, verb, mandate, act(saga), state=state, epoch=epoch)
         return dispatch
 
     operations.change(saga_id, decide)
@@ -260,7 +230,7 @@ def _note(
 ) -> OperatorAction:
     """Log a verb that does not change the saga's row itself."""
     saga = journal.read(saga_id)
-    action = _log(saga_id, verb, mandate, effect, state=saga.state, epoch=saga.epoch)
+    action = write_log(saga_id, verb, mandate, effect, state=saga.state, epoch=saga.epoch)
     if dispatch and not saga.parked and saga.claimed_at is None:
         operations.dispatch(saga_id)
     return action
@@ -274,7 +244,7 @@ def _taken(saga_id: UUID, mandate: Mandate) -> Saga:
         Changed: it is not what the operator saw, or somebody was faster.
     """
     saga = journal.read(saga_id)
-    _must_be_as_seen(saga, mandate)
+    must_be_as_seen(saga, mandate)
     if saga.claimed_at is not None and not saga.is_due:
         raise NotNow(f"a worker is on {saga.due_step} this moment")
     try:
@@ -282,32 +252,6 @@ def _taken(saga_id: UUID, mandate: Mandate) -> Saga:
     except journal.Superseded as faster:
         raise Changed("somebody was faster. Nothing was done; look again") from faster
     return saga
-
-
-def _log(
-    saga_id: UUID, verb: str, mandate: Mandate, effect: str, *, state: str, epoch: int
-) -> OperatorAction:
-    return OperatorAction.objects.using(DATABASE).create(
-        saga_id=saga_id,
-        verb=verb,
-        operator_id=mandate.operator.pk if mandate.operator else None,
-        address=mandate.address,
-        reason=mandate.reason,
-        reference=mandate.reference,
-        effect=effect,
-        state=state,
-        epoch=epoch,
-        preview=list(mandate.preview),
-        verdict=dict(mandate.verdict or {}),
-    )
-
-
-def _must_be_as_seen(saga: Saga, mandate: Mandate) -> None:
-    if mandate.seen is not None and mandate.seen != (saga.epoch, saga.revision):
-        raise Changed(
-            f"it has moved on since you looked: it is {saga.parked or saga.state} now. "
-            "Nothing was done; look again and decide anew"
-        )
 
 
 def _free_to_try(saga: Saga) -> str:

@@ -9,9 +9,9 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permissi
 
 from sagas import verbs
 from sagas.evidence import Call, CallState, Verdict
+from sagas.mandates import Mandate
 from sagas.models import AT_REST, COMPENSATED, FAILED, OperatorAction, Parked, Saga
 from sagas.operations import NotNow
-from sagas.verbs import Mandate
 
 User = AbstractBaseUser | AnonymousUser | PermissionsMixin
 

@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from sagas.console.actions import needs_second_approver
+from sagas.mandates import Mandate
 from sagas.models import DATABASE, Approval, Saga
 from sagas.operations import NotNow
-from sagas.verbs import Mandate
 
 is_needed = needs_second_approver
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django import forms
 
-from sagas import journal, verbs
+from sagas import journal, mandates
 from sagas.console.actions import Verb
 from sagas.evidence import Call, Verdict
 from sagas.models import Saga
@@ -70,7 +70,7 @@ def mandate_seen(seen: str) -> tuple[int, int]:
         epoch, revision, _ = seen.split(".")
         return int(epoch), int(revision)
     except ValueError as error:
-        raise verbs.Changed("the form does not say what you saw; look again") from error
+        raise mandates.Changed("the form does not say what you saw; look again") from error
 
 
 def must_hold(preview: Preview, seen: str) -> None:
@@ -81,7 +81,7 @@ def must_hold(preview: Preview, seen: str) -> None:
     """
     if preview.seen != seen:
         state = preview.saga.parked or preview.saga.state
-        raise verbs.Changed(
+        raise mandates.Changed(
             f"it has moved on since you looked: the saga is {state} now, and below is what the "
             "domains say now. Nothing was done; look again and decide anew"
         )

@@ -26,10 +26,10 @@ from sagas.console.preview import (
     verdict_of,
 )
 from sagas.evidence import CannotAsk, NotConfirmed
+from sagas.mandates import Mandate
 from sagas.models import DATABASE, ActionOutcome, Approval, OperatorAction, Saga
 from sagas.operations import NotNow
 from sagas.registry import UnknownDefinition
-from sagas.verbs import Mandate
 
 #: Why a verb was not carried out; each says so in words.
 REFUSALS = (NotNow, CannotAsk, NotConfirmed, UnknownDefinition, journal.Superseded)

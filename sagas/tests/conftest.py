@@ -11,9 +11,9 @@ from pytest_django import Settings
 
 from sagas import executor, journal, operations, registry
 from sagas.endings import Ending, Verdict
+from sagas.mandates import Mandate
 from sagas.models import DATABASE, Saga, new_saga_id
 from sagas.tests.toy import Theatre, theatre
-from sagas.verbs import Mandate
 
 #: The word of nobody in particular, who did not look first.
 NOBODY = Mandate(operator=None)

@@ -5,10 +5,10 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connections, transaction
 
 from sagas import switches, verbs
+from sagas.mandates import Mandate
 from sagas.models import COMPENSATED, ActionOutcome, Approval, Saga
 from sagas.tests.conftest import drive, start_toy
 from sagas.tests.toy import Refused, Theatre
-from sagas.verbs import Mandate
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
 

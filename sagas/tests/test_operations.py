@@ -7,11 +7,11 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from sagas import journal, operations, verbs
+from sagas.mandates import Mandate
 from sagas.models import Saga, new_saga_id
 from sagas.operations import KeyReused, NotNow, TooLate
 from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Refused, Theatre
-from sagas.verbs import Mandate
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
 

@@ -77,8 +77,8 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
 def _play(api: str, ports: Ports) -> dict[str, str]:
     """Place checkouts that end in every way; return the ids of those that are looked at."""
     from sagas import verbs
+    from sagas.mandates import Mandate
     from sagas.models import Saga
-    from sagas.verbs import Mandate
 
     placed = [_place(api, "tok_success") for _ in range(6)]
     _place(api, "tok_declined")

@@ -15,9 +15,9 @@ from sagas import verbs
 from sagas.checkout.tests.shopping import EMAIL, NAME, Shopper, id_of
 from sagas.console.export import HEADER, safe
 from sagas.console.tests.conftest import staff
+from sagas.mandates import Mandate
 from sagas.models import Assignment, Saga
 from sagas.tests.conftest import NOBODY, drive
-from sagas.verbs import Mandate
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
