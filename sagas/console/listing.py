@@ -78,15 +78,12 @@ class SagaListing(ReadOnlyAdmin):
 
     list_display = (
         "order",
-        "shopper",
         "badge",
         "why",
         "progress",
         "money",
-        "stock",
         "age",
-        "attempts",
-        "next_attempt",
+        "tries",
     )
     list_display_links = ("order",)
     list_filter = FILTERS
@@ -96,6 +93,7 @@ class SagaListing(ReadOnlyAdmin):
     sortable_by = ("badge", "money", "age")
     list_per_page = list_max_show_all = 50
     list_filter_submit = False
+    list_before_template = "console/list_before.html"
     list_fullwidth = True
 
     class Media:
@@ -117,13 +115,10 @@ class SagaListing(ReadOnlyAdmin):
         text = search_term.strip()
         return (queryset.filter(find(text)) if text else queryset), False
 
-    @admin.display(description="order")
-    def order(self, saga: Any) -> str:
-        return str(saga.facts.order_number or f"{saga.kind} {str(saga.pk)[:8]}")
-
-    @admin.display(description="shopper")
-    def shopper(self, saga: Any) -> str:
-        return str(saga.facts.shopper or saga.principal)
+    @admin.display(description="order and shopper")
+    def order(self, saga: Any) -> SafeString:
+        number = saga.facts.order_number or f"{saga.kind} {str(saga.pk)[:8]}"
+        return _two_lines(number, saga.facts.shopper or saga.principal)
 
     @admin.display(description="state", ordering="state")
     def badge(self, saga: Saga) -> SafeString:
@@ -149,8 +144,13 @@ class SagaListing(ReadOnlyAdmin):
         back = " back" if saga.state in (COMPENSATING, COMPENSATED, FAILED) else ""
         return f"{states.index(forward)} of {len(states) - 1}{back}"
 
-    @admin.display(description="money", ordering="amount")
-    def money(self, saga: Any) -> SafeString | str:
+    @admin.display(description="money and stock", ordering="amount")
+    def money(self, saga: Any) -> SafeString:
+        units = saga.facts.units_held
+        held = "stock unknown" if units is None else f"{units} held" if units else "no stock held"
+        return _two_lines(self._money(saga), held)
+
+    def _money(self, saga: Any) -> SafeString | str:
         facts: Facts = saga.facts
         whole = amount(saga.amount, saga.currency)
         if facts.charged is None or facts.refunded is None:
@@ -161,23 +161,24 @@ class SagaListing(ReadOnlyAdmin):
             return f"{whole} refunded"
         return f"{whole} charged" if facts.charged else f"{whole} not charged"
 
-    @admin.display(description="stock")
-    def stock(self, saga: Any) -> str:
-        units = saga.facts.units_held
-        if units is None:
-            return "unknown"
-        return f"{units} held" if units else "none"
-
     @admin.display(description="started", ordering="created_at")
     def age(self, saga: Saga) -> SafeString | str:
         return moment(saga.created_at)
 
-    @admin.display(description="next attempt")
-    def next_attempt(self, saga: Saga) -> SafeString | str:
-        return moment(saga.next_attempt_at)
+    @admin.display(description="attempts, the next one")
+    def tries(self, saga: Saga) -> SafeString | str:
+        if saga.next_attempt_at is None:
+            return str(saga.attempts)
+        return _two_lines(str(saga.attempts), moment(saga.next_attempt_at))
 
 
 def _badge(words: str, kind: str) -> SafeString:
     return format_html(
         '<span class="mg-inline"><span class="mg-badge mg-{}">{}</span></span>', kind, words
+    )
+
+
+def _two_lines(first: SafeString | str, second: SafeString | str) -> SafeString:
+    return format_html(
+        '<span class="mg-lines"><span class="mg-whole">{}</span><br>{}</span>', first, second
     )

@@ -66,6 +66,10 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
                 "needs-a-human": f"{saga}needs-a-human/",
                 "hold-back": f"{saga}switches/",
                 "bulk-runs": f"{saga}bulk/",
+                "bulk-run": f"{saga}bulk/{checkouts['bulk run']}/",
+                "find": "/admin/find/?q=ada@example.org",
+                "reservations": "/admin/inventory/reservation/",
+                "mails": "/admin/notifications/message/",
                 "orders": "/admin/orders/order/",
                 "payments": "/admin/payments/payment/",
             },
@@ -76,7 +80,9 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
 
 def _play(api: str, ports: Ports) -> dict[str, str]:
     """Place checkouts that end in every way; return the ids of those that are looked at."""
-    from sagas import verbs
+    from django.contrib.auth.models import User
+
+    from sagas import bulk, verbs
     from sagas.mandates import Mandate
     from sagas.models import Saga
 
@@ -89,7 +95,10 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     _until(lambda: Saga.objects.using("default").get(pk=failed).state == "FAILED")
     doubtful = _place(api, "tok_late_success_3600")
     _until(lambda: Saga.objects.using("default").get(pk=doubtful).error_outcome == "in_doubt")
-    return {"fine": fine, "failed": failed, "in doubt": doubtful}
+    admin = User.objects.get(username="admin")
+    chosen = [UUID(saga_id) for saga_id in placed]
+    run = bulk.freeze(chosen, operator=admin, verb="compensate", address=None)
+    return {"fine": fine, "failed": failed, "in doubt": doubtful, "bulk run": str(run.pk)}
 
 
 def _place(api: str, token: str) -> str:

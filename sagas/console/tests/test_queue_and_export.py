@@ -111,6 +111,12 @@ def test_the_filtered_list_comes_as_csv_without_personal_data(
     assert NAME not in everything
 
 
+def test_the_list_leads_to_the_export_of_what_it_shows(outside: None, operator: Client) -> None:
+    lists = reverse("admin:sagas_saga_changelist")
+    assert f'href="{EXPORT}?state=COMPLETE"' in operator.get(f"{lists}?state=COMPLETE").text
+    assert EXPORT not in staff("susi", "support").get(lists).text
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
 def test_no_cell_is_a_formula(cell: str) -> None:
     assert safe(cell) == f"'{cell}"
