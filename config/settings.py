@@ -188,6 +188,9 @@ RETRY_MAX_DELAY = env.float("RETRY_MAX_DELAY", 300.0)
 RETRY_ATTEMPTS = env.int("RETRY_ATTEMPTS", 6)
 RETRY_ATTEMPTS_MUST_SUCCEED = env.int("RETRY_ATTEMPTS_MUST_SUCCEED", 12)
 
+#: Folder of a plan by which processes die on purpose (sagas.participant.crash_plan); tests only.
+CRASH_PLAN = env.str("CRASH_PLAN", "")
+
 # Payments -----------------------------------------------------------------------------
 
 #: provider name -> dotted path of its gateway; PAYMENT_PROVIDER chooses one.

@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from inventory import services
 from inventory.models import DATABASE, Product, Receipt, Reservation, ReservationLine, Stock
+from sagas.participant import crash
 from sagas.participant.staff import (
     ReadOnly,
     ReadOnlyAdmin,
@@ -79,7 +80,8 @@ class ProductAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:
         """Write only what was edited: another's edit of another field stays."""
-        obj.save(update_fields=form.changed_data, using=DATABASE)
+        with crash.statement("inventory.edit_product", using=DATABASE):
+            obj.save(update_fields=form.changed_data, using=DATABASE)
 
     @admin.display(ordering="stock__on_hand")
     def on_hand(self, product: Product) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F, Sum
 
 from inventory.models import (
@@ -33,6 +32,7 @@ from inventory.quoting import (
     quote,
     shortages,
 )
+from sagas.participant import crash
 from sagas.participant.receipts import do_once, undo_once
 
 __all__ = [
@@ -110,7 +110,14 @@ def reserve_stock(*, saga_id: UUID, order_id: UUID | str, lines: Sequence[CartLi
             raise OutOfStock(_shortages_now(short, wanted))
         return _write_reservation(saga_id, order_id, wanted)
 
-    return do_once(Receipt, using=DATABASE, saga_id=saga_id, step=RESERVE, effect=hold)
+    return do_once(
+        Receipt,
+        using=DATABASE,
+        saga_id=saga_id,
+        step=RESERVE,
+        effect=hold,
+        point="inventory.reserve_stock",
+    )
 
 
 def release_stock(*, saga_id: UUID) -> Result:
@@ -130,7 +137,14 @@ def release_stock(*, saga_id: UUID) -> Result:
         reservation.save(update_fields=["status", "released_at"], using=DATABASE)
         return {"reservation_id": str(reservation.pk)}
 
-    return undo_once(Receipt, using=DATABASE, saga_id=saga_id, step=RESERVE, inverse=give_back)
+    return undo_once(
+        Receipt,
+        using=DATABASE,
+        saga_id=saga_id,
+        step=RESERVE,
+        inverse=give_back,
+        point="inventory.release_stock",
+    )
 
 
 def holdings(*, saga_id: UUID) -> Sequence[Holding]:
@@ -166,7 +180,7 @@ def add_product(
     Returns:
         Whether it is new.
     """
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("inventory.add_product", using=DATABASE):
         _, new = Product.objects.using(DATABASE).get_or_create(
             sku=sku,
             defaults={
@@ -200,7 +214,9 @@ def adjust_stock(*, sku: str, change: int) -> None:
     """
     stock = Stock.objects.using(DATABASE).filter(pk=sku)
     enough = stock.alias(free=F("on_hand") - F("reserved")).filter(free__gte=-change)
-    if not enough.update(on_hand=F("on_hand") + change):
+    with crash.statement("inventory.adjust_stock", using=DATABASE):
+        changed = enough.update(on_hand=F("on_hand") + change)
+    if not changed:
         if not stock.exists():
             raise UnknownProducts([sku])
         raise StockHeld(f"{sku} has fewer than {-change} units that are not held for orders")
@@ -213,7 +229,9 @@ def reset_stock(*, sku: str, available: int) -> None:
         UnknownProducts: there is no such product.
     """
     stock = Stock.objects.using(DATABASE).filter(pk=sku)
-    if not stock.update(on_hand=F("reserved") + available):
+    with crash.statement("inventory.reset_stock", using=DATABASE):
+        changed = stock.update(on_hand=F("reserved") + available)
+    if not changed:
         raise UnknownProducts([sku])
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -24,6 +23,7 @@ from notifications.delivery import (
 )
 from notifications.models import DATABASE, Kind, Message, Receipt, Status
 from notifications.rendering import Rendered, render_apology, render_confirmation
+from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
 
 __all__ = [
@@ -109,7 +109,7 @@ def cancel_confirmation(*, saga_id: UUID) -> Result:
     Raises:
         MailBusy: it is being sent just now; how that ends decides.
     """
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("notifications.cancel_confirmation", using=DATABASE):
         result = undo_once(
             Receipt,
             using=DATABASE,
@@ -167,8 +167,10 @@ def send_again(*, saga_id: UUID) -> SentMessage:
     )
     if message is None:
         raise MessageMissing(f"no mail of {saga_id} was sent yet")
-    deliver(message)
-    Message.objects.using(DATABASE).filter(pk=message.pk).update(attempts=F("attempts") + 1)
+    with crash.calling("notifications.deliver_again"):
+        deliver(message)
+    with crash.statement("notifications.count_attempt", using=DATABASE):
+        Message.objects.using(DATABASE).filter(pk=message.pk).update(attempts=F("attempts") + 1)
     return _without_personal_data(message)
 
 
@@ -199,7 +201,8 @@ def _send_once(
     _write_row(kind, saga_id=saga_id, order_ref=order_ref, recipient=recipient, words=words)
     message = _claim(kind, saga_id=saga_id, recipient=recipient)
     try:
-        deliver(message)
+        with crash.calling("notifications.deliver"):
+            deliver(message)
     except Exception as error:
         _release(message, error)
         raise
@@ -234,7 +237,7 @@ def _write_row(
         html_body=words.html,
         message_id=f"<{kind}.{saga_id}@{sender_domain()}>",
     )
-    with transaction.atomic(using=DATABASE, durable=True):
+    with crash.committing("notifications.write_message", using=DATABASE, durable=True):
         Message.objects.using(DATABASE).bulk_create([row], ignore_conflicts=True)
 
 
@@ -248,11 +251,13 @@ def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
     """
     rows = Message.objects.using(DATABASE).filter(saga_id=saga_id, kind=kind)
     message = rows.get()
-    claimed = rows.filter(_IS_FREE, attempts=message.attempts).update(
-        attempts=message.attempts + 1,
-        claimed_until=Now() + timedelta(seconds=settings.OUTSIDE_STEP_TIME_LIMIT),
-        recipient=recipient,
-    )
+    free = rows.filter(_IS_FREE, attempts=message.attempts)
+    with crash.statement("notifications.claim", using=DATABASE):
+        claimed = free.update(
+            attempts=message.attempts + 1,
+            claimed_until=Now() + timedelta(seconds=settings.OUTSIDE_STEP_TIME_LIMIT),
+            recipient=recipient,
+        )
     if not claimed:
         raise MailBusy(f"another sender is at work on the {kind} of {saga_id}")
     message.attempts += 1
@@ -263,9 +268,11 @@ def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
 def _release(message: Message, error: Exception) -> None:
     """Give the claim back and keep why, unless it ran out and another sender took over."""
     why = str(error) if isinstance(error, MailUnavailable | MailRefused) else type(error).__name__
-    Message.objects.using(DATABASE).filter(
+    mine = Message.objects.using(DATABASE).filter(
         pk=message.pk, attempts=message.attempts, status=Status.PENDING
-    ).update(claimed_until=None, last_error=why)
+    )
+    with crash.statement("notifications.release_claim", using=DATABASE):
+        mine.update(claimed_until=None, last_error=why)
 
 
 def _note_sent(message: Message) -> Result:
@@ -283,6 +290,7 @@ def _note_sent(message: Message) -> Result:
         saga_id=message.saga_id,
         step=_STEPS[Kind(message.kind)],
         effect=effect,
+        point="notifications.note_sent",
     )
 
 

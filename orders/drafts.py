@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from orders.models import ADDRESS_PARTS, DATABASE, Draft
+from sagas.participant import crash
 
 
 class ShippingAddress(TypedDict):
@@ -84,20 +85,22 @@ def save_draft(
         BasketLine(sku=line.sku, name=line.name, quantity=line.quantity, unit_price=line.unit_price)
         for line in lines
     ]
-    return Draft.objects.using(DATABASE).create(
-        checkout_id=checkout_id,
-        principal=principal,
-        email=email,
-        lines=[asdict(line) for line in basket],
-        currency=currency,
-        total=sum(line.line_total for line in basket),
-        **{f"shipping_{part}": shipping_address.get(part, "") for part in ADDRESS_PARTS},
-    )
+    with crash.statement("orders.save_draft", using=DATABASE):
+        return Draft.objects.using(DATABASE).create(
+            checkout_id=checkout_id,
+            principal=principal,
+            email=email,
+            lines=[asdict(line) for line in basket],
+            currency=currency,
+            total=sum(line.line_total for line in basket),
+            **{f"shipping_{part}": shipping_address.get(part, "") for part in ADDRESS_PARTS},
+        )
 
 
 def discard_draft(*, checkout_id: UUID) -> bool:
     """Delete the draft of a checkout that was not accepted; tell whether there was one."""
-    deleted, _ = Draft.objects.using(DATABASE).filter(pk=checkout_id).delete()
+    with crash.committing("orders.discard_draft", using=DATABASE):
+        deleted, _ = Draft.objects.using(DATABASE).filter(pk=checkout_id).delete()
     return deleted > 0
 
 
@@ -128,5 +131,6 @@ def purge_drafts(*, older_than: timedelta) -> int:
     An order keeps its own copy, so that only checkouts without an order forget their shopper.
     """
     old = Draft.objects.using(DATABASE).filter(created_at__lt=Now() - older_than)
-    deleted, _ = old.delete()
+    with crash.committing("orders.purge_drafts", using=DATABASE):
+        deleted, _ = old.delete()
     return deleted

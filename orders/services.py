@@ -122,7 +122,12 @@ def create_order(*, saga_id: UUID) -> Result:
         AlreadyCompensated: the order was cancelled before it was made; it is never made.
     """
     return do_once(
-        Receipt, using=DATABASE, saga_id=saga_id, step=CREATE, effect=lambda: _create(saga_id)
+        Receipt,
+        using=DATABASE,
+        saga_id=saga_id,
+        step=CREATE,
+        effect=lambda: _create(saga_id),
+        point="orders.create_order",
     )
 
 
@@ -145,7 +150,14 @@ def cancel_order(*, saga_id: UUID, reason: str) -> Result:
         _note(order, EventKind.CANCELLED, reason)
         return {"order_id": str(order.pk)}
 
-    return undo_once(Receipt, using=DATABASE, saga_id=saga_id, step=CREATE, inverse=cancel)
+    return undo_once(
+        Receipt,
+        using=DATABASE,
+        saga_id=saga_id,
+        step=CREATE,
+        inverse=cancel,
+        point="orders.cancel_order",
+    )
 
 
 def confirm_order(*, saga_id: UUID) -> Result:
@@ -168,7 +180,14 @@ def confirm_order(*, saga_id: UUID) -> Result:
         _note(order, EventKind.CONFIRMED)
         return {"order_id": str(order.pk)}
 
-    return do_once(Receipt, using=DATABASE, saga_id=saga_id, step=CONFIRM, effect=confirm)
+    return do_once(
+        Receipt,
+        using=DATABASE,
+        saga_id=saga_id,
+        step=CONFIRM,
+        effect=confirm,
+        point="orders.confirm_order",
+    )
 
 
 # Reading ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from payments.errors import PaymentInDoubt, PaymentRejected, PaymentUnavailable
 from payments.gateways.port import InDoubt, Intent, Rejected, Unavailable
 from payments.gateways.registry import gateway
 from payments.models import Payment, PaymentOperation
+from sagas.participant import crash
 
 
 def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
@@ -23,17 +24,22 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
     provider = gateway(payment.provider)
     with asking():
         if payment.provider_ref:
-            return provider.look_up(ref=payment.provider_ref)
+            with crash.calling("payments.look_up"):
+                return provider.look_up(ref=payment.provider_ref)
         payment_id = str(payment.pk)
         # The provider forgets keys in time, but not metadata.
-        intent = provider.find(payment_id=payment_id) if ask_first else None
+        intent = None
+        if ask_first:
+            with crash.calling("payments.find_intent"):
+                intent = provider.find(payment_id=payment_id)
         if intent is None:
-            intent = provider.create_intent(
-                key=payment.intent_key,
-                payment_id=payment_id,
-                amount=payment.amount,
-                currency=payment.currency,
-            )
+            with crash.calling("payments.create_intent"):
+                intent = provider.create_intent(
+                    key=payment.intent_key,
+                    payment_id=payment_id,
+                    amount=payment.amount,
+                    currency=payment.currency,
+                )
     records.note_intent(payment.pk, intent)
     return intent
 

@@ -7,6 +7,7 @@ from payments.errors import CardDeclined, PaymentInDoubt
 from payments.gateways.port import Declined, Intent, IntentStatus, UnexpectedState
 from payments.gateways.registry import gateway
 from payments.models import REVERSED, Payment, Status
+from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 
@@ -44,9 +45,10 @@ def _confirm(payment: Payment) -> Intent:
     ref = records.read(payment.pk).provider_ref
     with calls.sending(operation):
         try:
-            return gateway(payment.provider).confirm(
-                ref=ref, key=operation.idempotency_key, token=token
-            )
+            with crash.calling("payments.confirm"):
+                return gateway(payment.provider).confirm(
+                    ref=ref, key=operation.idempotency_key, token=token
+                )
         except Declined as no:
             _decline(payment, no.code)
         except UnexpectedState as found:

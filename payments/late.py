@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models.functions import Now
 
 from payments import alerts, calls, records, reversing
 from payments.gateways.port import IntentStatus
 from payments.models import DATABASE, Payment, Status
+from sagas.participant import crash
 
 #: The gap doubles with every check up to this one …
 LONGEST_GAP = timedelta(hours=6)
@@ -21,7 +21,7 @@ _DOUBLINGS_AT_THE_MOST = 16
 
 def claim(*, limit: int) -> Sequence[UUID]:
     """Take up to ``limit`` payments whose check is due, and set the next one, further away."""
-    with transaction.atomic(using=DATABASE, durable=True):
+    with crash.committing("payments.claim_late_checks", using=DATABASE, durable=True):
         payments = Payment.objects.using(DATABASE)
         due = payments.filter(next_check_at__lte=Now()).order_by("next_check_at")
         taken = list(due.select_for_update(skip_locked=True)[:limit])
@@ -57,6 +57,8 @@ def check(payment_id: UUID) -> bool:
 
 
 def _end_when_old(payment_id: UUID) -> None:
-    Payment.objects.using(DATABASE).filter(
+    old = Payment.objects.using(DATABASE).filter(
         pk=payment_id, status=Status.CANCELLED, cancelled_at__lte=Now() - CHECKED_FOR
-    ).update(next_check_at=None)
+    )
+    with crash.statement("payments.end_late_checks", using=DATABASE):
+        old.update(next_check_at=None)

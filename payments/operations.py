@@ -11,6 +11,7 @@ from payments.models import (
     Payment,
     PaymentOperation,
 )
+from sagas.participant import crash
 
 
 def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
@@ -62,12 +63,15 @@ def doubt(operation: PaymentOperation, code: str, *, key_spent: bool) -> None:
 
 def await_outcome(operation: PaymentOperation, ref: str) -> None:
     """Keep the provider's id of an operation that it has taken on, and not finished."""
-    _unsettled(operation).update(status=OperationStatus.IN_DOUBT, provider_ref=ref)
+    with crash.statement("payments.await_outcome", using=DATABASE):
+        _unsettled(operation).update(status=OperationStatus.IN_DOUBT, provider_ref=ref)
 
 
 def fail(operation: PaymentOperation, code: str) -> None:
     """Settle an operation that was definitely not done."""
-    _unsettled(operation).update(status=OperationStatus.FAILED, error_code=code, settled_at=Now())
+    unsettled = _unsettled(operation)
+    with crash.statement("payments.fail_operation", using=DATABASE):
+        unsettled.update(status=OperationStatus.FAILED, error_code=code, settled_at=Now())
 
 
 def settle_last(payment: Payment, kind: Kind, *, ref: str = "") -> None:

@@ -12,7 +12,6 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
 from django.db.models.functions import Now
 
 from payments import operations
@@ -29,6 +28,7 @@ from payments.models import (
     Receipt,
     Status,
 )
+from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
 
 log = structlog.get_logger(__name__)
@@ -82,7 +82,7 @@ def begin_charge(
         operations.open_next(payment, Kind.CHARGE)
         return {"payment_id": str(payment.pk)}
 
-    with transaction.atomic(using=DATABASE, durable=True):
+    with crash.committing("payments.begin_charge", using=DATABASE, durable=True):
         begun = do_once(Receipt, using=DATABASE, saga_id=saga_id, step=INTENT_STEP, effect=effect)
     return read(UUID(begun["payment_id"])), first
 
@@ -96,7 +96,7 @@ def begin_reversal(*, saga_id: UUID) -> Payment | None:
         _save(payment)
         return begun
 
-    with transaction.atomic(using=DATABASE, durable=True):
+    with crash.committing("payments.begin_reversal", using=DATABASE, durable=True):
         begun = undo_once(
             Receipt, using=DATABASE, saga_id=saga_id, step=INTENT_STEP, inverse=turn_back
         )
@@ -136,7 +136,7 @@ def charge_result(saga_id: UUID) -> Result | None:
 
 def note_intent(payment_id: UUID, intent: Intent) -> Payment:
     """Keep the intent's id, so that it can be asked about whatever happens next."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.note_intent") as payment:
         _must_agree(payment, intent)
         payment.provider_ref = intent.ref
     return read(payment_id)
@@ -149,7 +149,7 @@ def begin_confirm(payment_id: UUID) -> PaymentOperation:
         AlreadyCompensated: the reversal has begun.
         PaymentInDoubt: another attempt has settled the payment in the meantime.
     """
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.begin_confirm") as payment:
         if payment.status in REVERSED:
             raise AlreadyCompensated(f"payment {payment_id} is being reversed")
         if payment.status not in OPEN:
@@ -160,14 +160,14 @@ def begin_confirm(payment_id: UUID) -> PaymentOperation:
 
 def lose_sight(payment_id: UUID) -> None:
     """Note that the outcome of the charge is unknown."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.lose_sight") as payment:
         if payment.status in OPEN:
             payment.lose_sight()
 
 
 def record_capture(payment_id: UUID, intent: Intent) -> Payment:
     """Record that the provider holds the money, wherever the payment stands."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.record_capture") as payment:
         _must_agree(payment, intent)
         if intent.captured != payment.amount:
             raise ProviderDisagrees(f"payment {payment_id}: captured {intent.captured}")
@@ -186,7 +186,7 @@ def record_capture(payment_id: UUID, intent: Intent) -> Payment:
 
 def record_decline(payment_id: UUID, code: str) -> Payment:
     """Record a definite no to the charge."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.record_decline") as payment:
         if payment.status in OPEN:
             payment.decline(code=code)
             operations.fail_last(payment, Kind.CHARGE, code)
@@ -202,7 +202,7 @@ def open_operation(payment_id: UUID, kind: Kind) -> PaymentOperation:
     Raises:
         PaymentInDoubt: another attempt has settled the payment in the meantime.
     """
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.open_operation") as payment:
         if payment.status != Status.REVERSING:
             raise PaymentInDoubt("another attempt has settled the payment")
         return operations.open_next(payment, kind)
@@ -210,7 +210,7 @@ def open_operation(payment_id: UUID, kind: Kind) -> PaymentOperation:
 
 def record_cancelled(payment_id: UUID) -> Payment:
     """Record that the provider takes no money for the intent any more."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.record_cancelled") as payment:
         if payment.captured and payment.status == Status.REVERSING:
             raise ProviderDisagrees(f"payment {payment_id}: captured here, cancelled there")
         if payment.status == Status.REVERSING:
@@ -225,7 +225,7 @@ def record_cancelled(payment_id: UUID) -> Payment:
 
 def record_refund(payment_id: UUID, refund_ref: str) -> Payment:
     """Record that the shopper has the whole amount back."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.record_refund") as payment:
         if payment.status == Status.REVERSING:
             payment.refund()
             payment.next_check_at = None
@@ -236,7 +236,7 @@ def record_refund(payment_id: UUID, refund_ref: str) -> Payment:
 
 def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
     """Record that the whole amount went back outside of the provider."""
-    with _locked(payment_id) as payment:
+    with _locked(payment_id, "payments.record_refund_by_hand") as payment:
         if payment.status == Status.REVERSING and payment.captured:
             operation = operations.open_next(payment, Kind.REFUND)
             payment.refund()
@@ -249,7 +249,7 @@ def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
 
 def note_doubt(operation: PaymentOperation, code: str, *, key_spent: bool) -> None:
     """Note that nobody knows what became of an operation."""
-    with _locked(operation.payment_id) as payment:
+    with _locked(operation.payment_id, "payments.note_doubt") as payment:
         operations.doubt(operation, code, key_spent=key_spent)
         if operation.kind == Kind.CHARGE and payment.status in OPEN:
             payment.lose_sight()
@@ -268,8 +268,8 @@ def _save(payment: Payment) -> None:
 
 
 @contextmanager
-def _locked(payment_id: UUID) -> Iterator[Payment]:
-    with transaction.atomic(using=DATABASE, durable=True):
+def _locked(payment_id: UUID, point: str) -> Iterator[Payment]:
+    with crash.committing(point, using=DATABASE, durable=True):
         payment = _lock(payment_id)
         yield payment
         _save(payment)

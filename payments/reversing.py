@@ -5,6 +5,7 @@ from payments.errors import PaymentInDoubt, PaymentRejected, RefundRefused
 from payments.gateways.port import Intent, IntentStatus, Refund, RefundStatus, UnexpectedState
 from payments.gateways.registry import gateway
 from payments.models import UNSETTLED, Kind, Payment, PaymentOperation, Status
+from sagas.participant import crash
 
 #: Nothing was captured, and a confirm could still be accepted.
 _CANCELLABLE = (IntentStatus.OPEN, IntentStatus.DECLINED)
@@ -39,7 +40,8 @@ def _cancel(payment: Payment, ref: str) -> Intent:
     operation = records.open_operation(payment.pk, Kind.CANCEL)
     with calls.sending(operation):
         try:
-            return gateway(payment.provider).cancel(ref=ref, key=operation.idempotency_key)
+            with crash.calling("payments.cancel"):
+                return gateway(payment.provider).cancel(ref=ref, key=operation.idempotency_key)
         except UnexpectedState as found:
             operations.fail(operation, found.code)
             return found.intent
@@ -50,7 +52,7 @@ def _refund(payment: Payment) -> None:
         return
     operation = records.open_operation(payment.pk, Kind.REFUND)
     try:
-        with calls.sending(operation):
+        with calls.sending(operation), crash.calling("payments.refund"):
             refund = gateway(payment.provider).refund(
                 ref=payment.provider_ref, key=operation.idempotency_key, amount=operation.amount
             )
@@ -65,7 +67,7 @@ def _refund(payment: Payment) -> None:
 
 def _was_refunded(payment: Payment) -> bool:
     """Ask for the refunds that were made before, by us or by hand, and record a full one."""
-    with calls.asking():
+    with calls.asking(), crash.calling("payments.refunds_of"):
         made = gateway(payment.provider).refunds_of(ref=payment.provider_ref)
     succeeded = [refund for refund in made if refund.status is RefundStatus.SUCCEEDED]
     if sum(refund.amount for refund in succeeded) >= payment.captured:

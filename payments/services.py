@@ -33,6 +33,7 @@ from payments.reading import (
     standing_of,
     standings,
 )
+from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 __all__ = [
@@ -71,14 +72,16 @@ class NotByHand(Exception):
 
 def register_method(*, checkout_id: UUID, token: str) -> None:
     """Keep the provider's token for a checkout's payment; a repeat changes nothing."""
-    PaymentMethod.objects.using(DATABASE).get_or_create(
-        checkout_id=checkout_id, defaults={"token": token}
-    )
+    with crash.committing("payments.register_method", using=DATABASE):
+        PaymentMethod.objects.using(DATABASE).get_or_create(
+            checkout_id=checkout_id, defaults={"token": token}
+        )
 
 
 def discard_method(*, checkout_id: UUID) -> None:
     """Forget the token; a charge that comes later is refused."""
-    PaymentMethod.objects.using(DATABASE).filter(checkout_id=checkout_id).delete()
+    with crash.committing("payments.discard_method", using=DATABASE):
+        PaymentMethod.objects.using(DATABASE).filter(checkout_id=checkout_id).delete()
 
 
 def purge_methods(*, older_than: timedelta) -> int:
@@ -87,7 +90,8 @@ def purge_methods(*, older_than: timedelta) -> int:
     No checkout is charged so late: its deadline lies hours, not days, after its start.
     """
     old = PaymentMethod.objects.using(DATABASE).filter(created_at__lt=Now() - older_than)
-    deleted, _ = old.delete()
+    with crash.committing("payments.purge_methods", using=DATABASE):
+        deleted, _ = old.delete()
     return deleted
 
 

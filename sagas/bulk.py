@@ -12,7 +12,6 @@ from uuid import UUID
 
 import structlog
 from celery import shared_task
-from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -32,6 +31,7 @@ from sagas.models import (
     Saga,
 )
 from sagas.operations import NotNow
+from sagas.participant import crash
 from sagas.registry import UnknownDefinition
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ def freeze(saga_ids: Sequence[UUID], *, operator: Any, verb: str, address: str |
     """
     if not 0 < len(saga_ids) <= MOST:
         raise NotNow(f"choose 1 to {MOST:,} sagas; these are {len(saga_ids):,}")
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.freeze_bulk", using=DATABASE):
         run = BulkRun.objects.using(DATABASE).create(verb=verb, operator=operator, address=address)
         BulkItem.objects.using(DATABASE).bulk_create(
             (BulkItem(run=run, saga_id=pk, position=n) for n, pk in enumerate(saga_ids)),
@@ -91,13 +91,14 @@ def begin(run: BulkRun, *, reason: str, per_second: int, canary: int, max_failur
     Raises:
         NotNow: it has begun already.
     """
-    begun = _of(run, State.LOOKED_AT).update(
-        state=State.CANARY,
-        reason=reason,
-        per_second=per_second,
-        canary=canary,
-        max_failures=max_failures,
-    )
+    with crash.statement("sagas.begin_bulk", using=DATABASE):
+        begun = _of(run, State.LOOKED_AT).update(
+            state=State.CANARY,
+            reason=reason,
+            per_second=per_second,
+            canary=canary,
+            max_failures=max_failures,
+        )
     if not begun:
         raise NotNow("this run has begun already")
     _ask_for_a_tick()
@@ -106,7 +107,8 @@ def begin(run: BulkRun, *, reason: str, per_second: int, canary: int, max_failur
 def stop(run: BulkRun, *, why: str) -> bool:
     """Let no further saga of the run be begun; False if it had ended."""
     stopped = BulkRun.objects.using(DATABASE).filter(pk=run.pk, state__in=ACTIVE)
-    return bool(stopped.update(state=State.STOPPED, stopped_why=why, finished_at=Now()))
+    with crash.statement("sagas.stop_bulk", using=DATABASE):
+        return bool(stopped.update(state=State.STOPPED, stopped_why=why, finished_at=Now()))
 
 
 def counts_of(run: BulkRun) -> Mapping[str, int]:
@@ -124,7 +126,9 @@ def advance(run: BulkRun) -> bool:
     """
     free = Q(busy_until=None) | Q(busy_until__lte=Now())
     mine = BulkRun.objects.using(DATABASE).filter(free, pk=run.pk).exclude(state=State.DONE)
-    if not mine.update(busy_until=journal.in_seconds(_LEASE)):
+    with crash.statement("sagas.claim_bulk", using=DATABASE):
+        claimed = mine.update(busy_until=journal.in_seconds(_LEASE))
+    if not claimed:
         return False
     run.refresh_from_db(using=DATABASE)
     until = time.monotonic() + _SLICE
@@ -135,7 +139,8 @@ def advance(run: BulkRun) -> bool:
         began = run.state in ACTIVE and _begin_next(run)
         if began:
             time.sleep(1 / max(1, run.per_second))
-    BulkRun.objects.using(DATABASE).filter(pk=run.pk).update(busy_until=None)
+    with crash.statement("sagas.release_bulk", using=DATABASE):
+        BulkRun.objects.using(DATABASE).filter(pk=run.pk).update(busy_until=None)
     return began
 
 
@@ -147,7 +152,9 @@ def _begin_next(run: BulkRun) -> bool:
     item = waiting.order_by("position").first()
     if item is None:
         return False
-    if waiting.filter(pk=item.pk).update(outcome=Outcome.UNDER_WAY, begun_at=Now()):
+    with crash.statement("sagas.begin_bulk_item", using=DATABASE):
+        begun = waiting.filter(pk=item.pk).update(outcome=Outcome.UNDER_WAY, begun_at=Now())
+    if begun:
         _act(run, item)
     return True
 
@@ -169,7 +176,8 @@ def _act(run: BulkRun, item: BulkItem) -> None:
         log.error("bulk_verb_failed", saga_id=str(item.saga_id), error=note.type)
         _end(item, Outcome.FAILED, f"{note.type}: {note.message}")
     else:
-        _items(run, Outcome.UNDER_WAY).filter(pk=item.pk).update(words=action.effect)
+        with crash.statement("sagas.note_bulk_item", using=DATABASE):
+            _items(run, Outcome.UNDER_WAY).filter(pk=item.pk).update(words=action.effect)
 
 
 def _judge_what_is_under_way(run: BulkRun) -> None:
@@ -200,9 +208,11 @@ def _move(run: BulkRun) -> None:
     elif run.state == State.CANARY and failed:
         stop(run, why="one of the first few did not end as wanted")
     elif run.state in ACTIVE and not open_items:
-        _of(run, *ACTIVE).update(state=State.DONE, finished_at=Now())
+        with crash.statement("sagas.finish_bulk", using=DATABASE):
+            _of(run, *ACTIVE).update(state=State.DONE, finished_at=Now())
     elif run.state == State.CANARY and not _canary_is_open(run):
-        _of(run, State.CANARY).update(state=State.RUNNING)
+        with crash.statement("sagas.widen_bulk", using=DATABASE):
+            _of(run, State.CANARY).update(state=State.RUNNING)
     run.refresh_from_db(using=DATABASE)
 
 
@@ -212,9 +222,9 @@ def _canary_is_open(run: BulkRun) -> bool:
 
 
 def _end(item: BulkItem, outcome: str, words: str) -> None:
-    BulkItem.objects.using(DATABASE).filter(pk=item.pk, outcome=Outcome.UNDER_WAY).update(
-        outcome=outcome, words=words[:500], ended_at=Now()
-    )
+    mine = BulkItem.objects.using(DATABASE).filter(pk=item.pk, outcome=Outcome.UNDER_WAY)
+    with crash.statement("sagas.end_bulk_item", using=DATABASE):
+        mine.update(outcome=outcome, words=words[:500], ended_at=Now())
 
 
 def _items(run: BulkRun, outcome: str) -> QuerySet[BulkItem]:
@@ -227,7 +237,8 @@ def _of(run: BulkRun, *states: str) -> QuerySet[BulkRun]:
 
 def _ask_for_a_tick() -> None:
     try:
-        tick.apply_async(queue=tasks.COMPENSATION_QUEUE)
+        with crash.calling("sagas.ask_for_bulk_tick"):
+            tick.apply_async(queue=tasks.COMPENSATION_QUEUE)
     except tasks.BROKER_ERRORS as error:
         log.warning("bulk_tick_not_published", error=type(error).__name__)
 

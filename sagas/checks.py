@@ -21,6 +21,20 @@ def check_sagas(**_: Any) -> Sequence[CheckMessage]:
     return [fault for kind in settings.SAGAS for fault in check_kind(kind)]
 
 
+@register
+def check_crash_plan(**_: Any) -> Sequence[CheckMessage]:
+    """Processes may be made to die at their crash points in tests only."""
+    if not settings.CRASH_PLAN or settings.ENVIRONMENT == "test":
+        return []
+    return [
+        Error(
+            f"CRASH_PLAN is set, and MAKEGOOD_ENV is {settings.ENVIRONMENT!r}, not test.",
+            hint="Unset CRASH_PLAN: it lets processes die on purpose.",
+            id="sagas.E010",
+        )
+    ]
+
+
 def check_kind(kind: str) -> Iterator[CheckMessage]:
     """Check the definitions of one kind."""
     versions: list[int] = []

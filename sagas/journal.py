@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import BooleanField, Expression, ExpressionWrapper, F, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Least, Now
 from django.db.models.lookups import LessThanOrEqual
@@ -26,6 +25,7 @@ from sagas.models import (
     Saga,
     StepRun,
 )
+from sagas.participant import crash
 
 #: When recovery looks at a saga; the expression of the index ``sagas_due``.
 DUE_AT = Coalesce("next_attempt_at", "lease_until")
@@ -106,14 +106,15 @@ def claim(saga: Saga, *, time_limit: float) -> None:
     Raises:
         Superseded: the row is not what was read any more.
     """
-    claimed = _as_seen(saga, state=saga.state).update(
-        claimed_at=Now(),
-        lease_until=in_seconds(time_limit + settings.SAGA_LEASE_MARGIN),
-        next_attempt_at=None,
-        attempts=F("attempts") + 1,
-        revision=F("revision") + 1,
-        updated_at=Now(),
-    )
+    with crash.statement("sagas.claim", using=DATABASE):
+        claimed = _as_seen(saga, state=saga.state).update(
+            claimed_at=Now(),
+            lease_until=in_seconds(time_limit + settings.SAGA_LEASE_MARGIN),
+            next_attempt_at=None,
+            attempts=F("attempts") + 1,
+            revision=F("revision") + 1,
+            updated_at=Now(),
+        )
     if not claimed:
         raise Superseded(f"saga {saga.pk} was claimed or dispatched by someone else")
     saga.revision += 1
@@ -145,7 +146,7 @@ def save(
     changes: dict[str, Any] = {name: getattr(saga, name) for name in _WRITTEN_AS_IT_STANDS}
     if run is not None and run.outcome != Outcome.SUCCEEDED:
         changes |= _error_of(run)
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.save", using=DATABASE):
         updated = _as_seen(saga, state=seen_state).update(
             **changes,
             epoch=F("epoch") + int(raise_epoch),
@@ -178,7 +179,9 @@ def touch(saga: Saga) -> None:
     Raises:
         Superseded: the row is not what was read any more.
     """
-    touched = _as_seen(saga, state=saga.state).update(revision=F("revision") + 1, updated_at=Now())
+    seen = _as_seen(saga, state=saga.state)
+    with crash.statement("sagas.touch", using=DATABASE):
+        touched = seen.update(revision=F("revision") + 1, updated_at=Now())
     if not touched:
         raise Superseded(f"saga {saga.pk} moved on since it was read")
     saga.revision += 1
@@ -201,7 +204,8 @@ def lost_run(saga: Saga) -> StepRun | None:
 
 def record(run: StepRun) -> None:
     """Add a history row that changes nothing on the saga."""
-    run.save(using=DATABASE)
+    with crash.statement("sagas.record", using=DATABASE):
+        run.save(using=DATABASE)
 
 
 def queue_lease(saga: Saga) -> float:
@@ -215,7 +219,9 @@ def queue_lease(saga: Saga) -> float:
 
 def beat(name: str) -> None:
     """Note that the periodic job ``name`` ran just now."""
-    Heartbeat.objects.using(DATABASE).update_or_create(name=name, defaults={"beat_at": Now()})
+    beats = Heartbeat.objects.using(DATABASE)
+    with crash.committing("sagas.beat", using=DATABASE):
+        beats.update_or_create(name=name, defaults={"beat_at": Now()})
 
 
 def _as_seen(saga: Saga, *, state: str) -> QuerySet[Saga]:

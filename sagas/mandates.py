@@ -9,6 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from sagas.models import DATABASE, OperatorAction, Saga
 from sagas.operations import NotNow
+from sagas.participant import crash
 
 
 class Changed(NotNow):
@@ -57,16 +58,17 @@ def write_log(
     saga_id: UUID, verb: str, mandate: Mandate, effect: str, *, state: str, epoch: int
 ) -> OperatorAction:
     """Write what was done into the operator log; ``state`` and ``epoch`` are from before."""
-    return OperatorAction.objects.using(DATABASE).create(
-        saga_id=saga_id,
-        verb=verb,
-        operator_id=mandate.operator.pk if mandate.operator else None,
-        address=mandate.address,
-        reason=mandate.reason,
-        reference=mandate.reference,
-        effect=effect,
-        state=state,
-        epoch=epoch,
-        preview=list(mandate.preview),
-        verdict=dict(mandate.verdict or {}),
-    )
+    with crash.statement("sagas.log_action", using=DATABASE):
+        return OperatorAction.objects.using(DATABASE).create(
+            saga_id=saga_id,
+            verb=verb,
+            operator_id=mandate.operator.pk if mandate.operator else None,
+            address=mandate.address,
+            reason=mandate.reason,
+            reference=mandate.reference,
+            effect=effect,
+            state=state,
+            epoch=epoch,
+            preview=list(mandate.preview),
+            verdict=dict(mandate.verdict or {}),
+        )

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from sagas import endings, executor, journal, registry, tasks
 from sagas.models import DATABASE, Parked, Saga
+from sagas.participant import crash
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ def start(
         deadline_at=journal.in_seconds(definition.deadline),
     )
     try:
-        with transaction.atomic(using=DATABASE):
+        with crash.committing("sagas.start", using=DATABASE):
             saga.save(using=DATABASE, force_insert=True)
     except IntegrityError:
         earlier = find_request(
@@ -144,7 +145,7 @@ def dispatch(saga_id: UUID, *, only_if_due: bool = False) -> Dispatch:
         saga_id: which saga.
         only_if_due: leave it alone while its lease or its back-off still runs.
     """
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.dispatch", using=DATABASE):
         saga = journal.lock(saga_id)
         if saga is None or not _may_move(saga, only_if_due=only_if_due):
             return Dispatch.LEFT_ALONE
@@ -183,7 +184,7 @@ def cancel(saga_id: UUID) -> Saga:
 
 def change(saga_id: UUID, decide: Callable[[Saga], bool]) -> Saga:
     """Let ``decide`` change the locked row; dispatch it afterwards if that returns True."""
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.change", using=DATABASE):
         saga = journal.sagas_now().select_for_update().get(pk=saga_id)
         wants_dispatch = decide(saga)
     if wants_dispatch:

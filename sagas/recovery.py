@@ -13,6 +13,7 @@ from sagas import journal, operations, registry, tasks
 from sagas.errors import note_of
 from sagas.models import Parked
 from sagas.operations import Dispatch
+from sagas.participant import crash
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +93,7 @@ def wake(*, saga_id: str, **_: Any) -> None:
 def _recover_when_a_worker_starts(**_: Any) -> None:
     """What a crash left behind is not to wait for the next tick."""
     try:
-        recover_task.apply_async(queue=tasks.RECOVERY_QUEUE)
+        with crash.calling("sagas.ask_for_recovery"):
+            recover_task.apply_async(queue=tasks.RECOVERY_QUEUE)
     except tasks.BROKER_ERRORS as error:
         log.warning("recovery_not_asked_for", error=type(error).__name__)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
 
 from sagas.models import DATABASE, Switch, SwitchLog
+from sagas.participant import crash
 
 
 def intake_of(kind: str) -> str:
@@ -32,7 +32,7 @@ def close(
     name: str, *, operator: AbstractBaseUser, reason: str, address: str | None = None
 ) -> bool:
     """Hold ``name`` back; False if it was already. The log says who and why."""
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.close_switch", using=DATABASE):
         _, is_new = Switch.objects.using(DATABASE).get_or_create(
             pk=name, defaults={"operator_id": operator.pk, "reason": reason}
         )
@@ -45,7 +45,7 @@ def open_again(
     name: str, *, operator: AbstractBaseUser, reason: str = "", address: str | None = None
 ) -> bool:
     """Let ``name`` go on; False if it was not held back."""
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.open_switch", using=DATABASE):
         gone, _ = Switch.objects.using(DATABASE).filter(pk=name).delete()
         if gone:
             _log(name, closed=False, operator=operator, reason=reason, address=address)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery import Task, chain, current_app, shared_task
+from celery import Task, chain, current_app, shared_task, signals
 from celery.canvas import Signature
 from celery.exceptions import Ignore
 from django.conf import settings
@@ -16,6 +16,7 @@ from sagas import executor
 from sagas.definitions import Limits
 from sagas.endings import Ending, Verdict
 from sagas.models import Direction, Saga
+from sagas.participant import crash
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,8 @@ def publish(saga: Saga) -> bool:
         False when the broker did not take it; the saga's row makes sure that recovery tries again.
     """
     try:
-        chain_of(saga).apply_async()
+        with crash.calling("sagas.publish"):
+            chain_of(saga).apply_async()
     except BROKER_ERRORS as error:
         log.error("chain_not_published", saga_id=str(saga.pk), error=type(error).__name__)
         return False
@@ -86,14 +88,22 @@ def wake_later(saga_id: UUID, *, wait: float) -> None:
     if wait > settings.LONGEST_COUNTDOWN:
         return
     try:
-        current_app.send_task(
-            WAKE,
-            kwargs={"saga_id": str(saga_id)},
-            queue=RECOVERY_QUEUE,
-            countdown=wait or None,
-        )
+        with crash.calling("sagas.wake"):
+            current_app.send_task(
+                WAKE,
+                kwargs={"saga_id": str(saga_id)},
+                queue=RECOVERY_QUEUE,
+                countdown=wait or None,
+            )
     except BROKER_ERRORS as error:
         log.warning("wake_not_published", saga_id=str(saga_id), error=type(error).__name__)
+
+
+@signals.task_postrun.connect
+def _acknowledge(**_: Any) -> None:
+    """Pass the last point of a message: Celery has sent the chain's next one, and acknowledges."""
+    with crash.calling("sagas.acknowledge"):
+        pass
 
 
 def _link(task: "Task[Any, Any]", saga: Saga, step: str, queue: str, limits: Limits) -> Signature:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
 from sagas import endings, journal, operations
 from sagas.evidence import Evidence
 from sagas.mandates import Changed, Mandate, must_be_as_seen, write_log
@@ -25,6 +23,7 @@ from sagas.models import (
     Saga,
 )
 from sagas.operations import NotNow, TooLate
+from sagas.participant import crash
 
 #: The reason of a saga that was undone on an operator's word.
 BY_OPERATOR = "operator"
@@ -162,7 +161,7 @@ def claim(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
     """Take care of a saga, so that no colleague works on it too; NotNow if one does already."""
     if mandate.operator is None:
         raise NotNow("nobody is signed in")
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.assign", using=DATABASE):
         holder, is_new = (
             Assignment.objects.using(DATABASE)
             .select_related("operator")
@@ -175,7 +174,7 @@ def claim(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
 
 def release(saga_id: UUID, *, mandate: Mandate) -> OperatorAction:
     """Give a claimed saga back; NotNow if nobody has claimed it."""
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.unassign", using=DATABASE):
         gone, _ = Assignment.objects.using(DATABASE).filter(saga_id=saga_id).delete()
         if not gone:
             raise NotNow("nobody has claimed it")

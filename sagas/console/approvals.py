@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models.functions import Now
 
 from sagas.console.actions import needs_second_approver
 from sagas.mandates import Mandate
 from sagas.models import DATABASE, Approval, Saga
 from sagas.operations import NotNow
+from sagas.participant import crash
 
 is_needed = needs_second_approver
 
@@ -41,7 +42,7 @@ def ask_for(saga: Saga, verb: str, word: Mandate, *, digest: str) -> str:
     if word.operator is None:
         raise NotNow("nobody is signed in")
     try:
-        with transaction.atomic(using=DATABASE):
+        with crash.committing("sagas.ask_for_approval", using=DATABASE):
             Approval.objects.using(DATABASE).create(
                 saga=saga,
                 verb=verb,
@@ -67,6 +68,6 @@ def with_both_names(word: Mandate, approval: Approval) -> Mandate:
 
 def close(approval: Approval, *, approved_by: AbstractBaseUser) -> None:
     """Note that the second operator agreed and the verb was carried out."""
-    Approval.objects.using(DATABASE).filter(pk=approval.pk, approved_by=None).update(
-        approved_by_id=approved_by.pk, approved_at=Now()
-    )
+    waiting = Approval.objects.using(DATABASE).filter(pk=approval.pk, approved_by=None)
+    with crash.statement("sagas.approve", using=DATABASE):
+        waiting.update(approved_by_id=approved_by.pk, approved_at=Now())

@@ -29,6 +29,7 @@ from sagas.evidence import CannotAsk, NotConfirmed
 from sagas.mandates import Mandate
 from sagas.models import DATABASE, ActionOutcome, Approval, OperatorAction, Saga
 from sagas.operations import NotNow
+from sagas.participant import crash
 from sagas.registry import UnknownDefinition
 
 #: Why a verb was not carried out; each says so in words.
@@ -71,9 +72,11 @@ def operator_of(request: HttpRequest) -> AbstractBaseUser:
 def record_outcome(action: OperatorAction) -> None:
     """Write down how things stand once a verb was carried out."""
     saga = read(action.saga_id)
-    ActionOutcome.objects.using(DATABASE).create(
-        action=action, state=saga.state, verdict=verdict_of(saga).as_json()
-    )
+    verdict = verdict_of(saga).as_json()
+    with crash.statement("sagas.record_outcome", using=DATABASE):
+        ActionOutcome.objects.using(DATABASE).create(
+            action=action, state=saga.state, verdict=verdict
+        )
 
 
 def _saga(saga_id: UUID) -> Saga:

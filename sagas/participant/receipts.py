@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import transaction
 from django.db.models.functions import Now
 
+from sagas.participant.crash import committing
 from sagas.participant.models import AbstractReceipt
 
 Result = Mapping[str, Any]
@@ -31,6 +31,7 @@ def do_once(
     saga_id: UUID,
     step: str,
     effect: Callable[[], Result],
+    point: str = "",
 ) -> Result:
     """Run ``effect`` and its receipt in one transaction; a repeat returns the first result.
 
@@ -39,6 +40,7 @@ def do_once(
         using: the domain's database alias.
         saga_id: whose step this is.
         step: the step's name, unique within the domain.
+        point: the commit's name (``sagas.participant.crash``); none in the caller's transaction.
         effect: the change, made of statements on ``using`` only; returns ids and amounts.
 
     Returns:
@@ -47,7 +49,7 @@ def do_once(
     Raises:
         AlreadyCompensated: a tombstone forbids the step.
     """
-    with transaction.atomic(using=using):
+    with committing(point, using=using):
         receipt, first = _write(receipts, using, saga_id, step, done=True)
         if not first:
             if receipt.undone_at is not None:
@@ -65,6 +67,7 @@ def undo_once(
     saga_id: UUID,
     step: str,
     inverse: Callable[[Result], Result],
+    point: str = "",
 ) -> Result:
     """Run ``inverse`` if the step was done; leave a tombstone in either case.
 
@@ -73,12 +76,13 @@ def undo_once(
         using: the domain's database alias.
         saga_id: whose step this is.
         step: the step's name, the same as in ``do_once``.
+        point: as in ``do_once``.
         inverse: gets the step's result and takes its effect back, on ``using`` only.
 
     Returns:
         What the inverse returned the first time; ``{}`` if there was nothing to undo.
     """
-    with transaction.atomic(using=using):
+    with committing(point, using=using):
         receipt, first = _write(receipts, using, saga_id, step, done=False)
         if first:
             return {}
