@@ -75,7 +75,9 @@ def test_what_is_disarmed_lets_everybody_pass(tmp_path: Path) -> None:
     plan = FolderPlan(tmp_path)
     plan.arm("toy.call", Moment.BEFORE, How.EXIT, passes=[1])
     plan.disarm("toy.call", Moment.BEFORE)
-    assert passer(tmp_path, 1).wait(timeout=30) == 0
+    process = passer(tmp_path, 1)
+    out, _ = process.communicate(timeout=30)
+    assert (out.splitlines(), process.returncode) == (["called"], 0)
 
 
 @pytest.mark.django_db(databases=["default"], transaction=True)
