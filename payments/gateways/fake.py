@@ -2,13 +2,15 @@
 
 import atexit
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import httpx
 from django.conf import settings
 
+from payments.gateways.ledger import Entry, Page, entry_of, page_of, pages
 from payments.gateways.port import (
     Declined,
     InDoubt,
@@ -75,6 +77,21 @@ class FakeGateway:
 
     def refunds_of(self, *, ref: str) -> Sequence[Refund]:
         return _call("GET", "/v1/refunds", _each(_refund), query={"payment_intent": ref})
+
+    def entries(self, *, since: datetime, before: datetime) -> Iterator[Entry]:
+        def ask(query: Mapping[str, str]) -> Page:
+            return _call("GET", "/v1/payment_intents", page_of, query=query)
+
+        return pages(ask, since=since, before=before)
+
+    def entry(self, *, ref: str) -> Entry | None:
+        path = f"/v1/payment_intents/{ref}"
+        try:
+            return _call("GET", path, entry_of, query={"expand[]": "latest_charge"})
+        except Rejected as no:
+            if no.code == "resource_missing":
+                return None
+            raise
 
 
 def _call(

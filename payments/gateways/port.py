@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from payments.gateways.ledger import Ledger
+
 
 class IntentStatus(StrEnum):
     """What the provider says of an intent."""
@@ -89,8 +91,8 @@ class UnexpectedState(GatewayError):
         self.intent = intent
 
 
-class Gateway(Protocol):
-    """A payment provider.
+class Gateway(Ledger, Protocol):
+    """A payment provider; what it has in its books is read through ``Ledger``.
 
     Every verb may raise ``InDoubt``, ``Unavailable`` and ``Rejected``; the others are named.
     """

@@ -180,3 +180,17 @@ def test_every_token_of_the_table_has_a_behaviour() -> None:
 )
 def test_a_body_that_makes_no_sense_is_refused(provider: FakeProvider, body: bytes) -> None:
     assert provider.http.post("/v1/payment_intents", content=body).status_code == 400
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "starting_after=pi_nobody"])
+def test_a_list_with_bad_parameters_is_refused(provider: FakeProvider, query: str) -> None:
+    assert provider.http.get(f"/v1/payment_intents?{query}").status_code == 400
+
+
+def test_a_charge_is_expanded_only_where_it_was_asked_for(provider: FakeProvider) -> None:
+    intent = _new_intent(provider)
+    _confirm(provider, intent)
+    plain = provider.get(f"/v1/payment_intents/{intent}")["latest_charge"]
+    expanded = provider.get(f"/v1/payment_intents/{intent}?expand[]=latest_charge")["latest_charge"]
+    assert plain.startswith("ch_")
+    assert (expanded["id"], expanded["amount_refunded"]) == (plain, 0)

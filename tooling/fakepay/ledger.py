@@ -46,6 +46,27 @@ class Ledger:
             found = [i for i in self._intents.values() if metadata.items() <= i["metadata"].items()]
             return [dict(intent) for intent in reversed(found)]
 
+    def newest_first(self) -> Sequence[Object]:
+        """Return copies of all intents, the newest first."""
+        with self._lock:
+            return [dict(intent) for intent in reversed(self._intents.values())]
+
+    def charge_of(self, intent: Object) -> Object | None:
+        """Return the charge that an intent's ``latest_charge`` names, None without one."""
+        if intent["latest_charge"] is None:
+            return None
+        refunds = [r for r in self.refunds_of(intent["id"]) if r["status"] != "failed"]
+        refunded = sum(refund["amount"] for refund in refunds)
+        return {
+            "id": intent["latest_charge"],
+            "object": "charge",
+            "amount": intent["amount"],
+            "amount_captured": intent["amount_received"],
+            "amount_refunded": refunded,
+            "payment_intent": intent["id"],
+            "refunded": refunded == intent["amount_received"],
+        }
+
     def refunds_of(self, intent: str) -> Sequence[Object]:
         """Return the refunds of an intent, newest first."""
         with self._lock:

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tooling.fakepay import errors
+from tooling.fakepay import errors, listing
 from tooling.fakepay.errors import Refusal
 from tooling.fakepay.idempotency import Answer
 from tooling.fakepay.provider import Provider
@@ -86,8 +86,10 @@ class Handler(BaseHTTPRequestHandler):
                 if not wanted:
                     raise errors.invalid("parameter_missing", "Give one.", parameter="metadata")
                 return _list(ledger.intents_with(wanted))
+            case ["v1", "payment_intents"]:
+                return listing.page(ledger, query)
             case ["v1", "payment_intents", intent]:
-                return ledger.intent(intent)
+                return listing.one(ledger, intent, query)
             case ["v1", "refunds"]:
                 return _list(ledger.refunds_of(query.get("payment_intent", "")))
         raise errors.missing("resource")
