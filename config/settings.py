@@ -158,8 +158,11 @@ LONGEST_COUNTDOWN = (
     0.0 if BROKER_URL.startswith(("amqp", "pyamqp")) else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
 )
 
-#: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery.
-CELERY_QUEUES = ["orders", "inventory", "payments", "notifications", "compensation", "recovery"]
+#: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, and
+#: one for the audit, which takes its time.
+CELERY_QUEUES = [
+    "orders", "inventory", "payments", "notifications", "compensation", "recovery", "audit",
+]  # fmt: skip
 
 # Sagas --------------------------------------------------------------------------------
 
@@ -175,6 +178,8 @@ SAGA_LEASE_MARGIN = env.float("SAGA_LEASE_MARGIN", 5.0)
 SAGA_RECOVERY_INTERVAL = env.int("SAGA_RECOVERY_INTERVAL", 5)
 #: Sagas that one recovery tick dispatches at the most.
 SAGA_RECOVERY_BATCH = env.int("SAGA_RECOVERY_BATCH", 500)
+#: Seconds after which the audit calls a saga left hanging that recovery should have taken up.
+SAGA_RECOVERY_BUDGET = env.float("SAGA_RECOVERY_BUDGET", 60.0)
 #: Seconds after which a checkout before its pivot is given up and compensated.
 CHECKOUT_DEADLINE = env.float("CHECKOUT_DEADLINE", 300.0)
 #: Seconds that a step within our own databases may run.

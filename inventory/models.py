@@ -6,7 +6,7 @@ from uuid import uuid4
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django_fsm import FSMField, FSMModelMixin, transition
 
 from sagas.participant.models import AbstractReceipt
@@ -86,6 +86,10 @@ class Status(models.TextChoices):
     RELEASED = "RELEASED", "released"
 
 
+#: When a reservation was written last.
+TOUCHED_AT = Greatest("created_at", "released_at")
+
+
 class Reservation(FSMModelMixin, models.Model):
     """Stock held for one order; all its lines or none."""
 
@@ -111,6 +115,7 @@ class Reservation(FSMModelMixin, models.Model):
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="inventory_newest_reservation"),
             models.Index(fields=["status", "-created_at", "-id"], name="inventory_by_status"),
+            models.Index(TOUCHED_AT, name="inventory_touched"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,14 @@ from uuid import UUID
 
 from django.db.models import F, Sum
 
+from inventory.auditing import (
+    AuditedReservation,
+    Miscount,
+    audited_reservations,
+    lone_receipts,
+    miscounts,
+    touched_reservations,
+)
 from inventory.models import (
     DATABASE,
     Product,
@@ -36,8 +44,10 @@ from sagas.participant import crash
 from sagas.participant.receipts import do_once, undo_once
 
 __all__ = [
+    "AuditedReservation",
     "CartLine",
     "Holding",
+    "Miscount",
     "MixedCurrencies",
     "OutOfStock",
     "Quote",
@@ -47,8 +57,11 @@ __all__ = [
     "UnknownProducts",
     "add_product",
     "adjust_stock",
+    "audited_reservations",
     "find_product",
     "holdings",
+    "lone_receipts",
+    "miscounts",
     "products_for_sale",
     "quote",
     "receive_stock",
@@ -56,6 +69,7 @@ __all__ = [
     "reserve_stock",
     "reset_stock",
     "shortages",
+    "touched_reservations",
 ]
 
 #: Under this name the receipts of reserving, and of its undo, are kept.

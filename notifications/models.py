@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Greatest, Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
 from sagas.participant.models import AbstractReceipt
@@ -24,6 +24,10 @@ class Status(models.TextChoices):
     PENDING = "PENDING", "pending"
     SENT = "SENT", "sent"
     CANCELLED = "CANCELLED", "cancelled"
+
+
+#: When a mail was written last.
+TOUCHED_AT = Greatest("created_at", "sent_at")
 
 
 class Message(FSMModelMixin, models.Model):
@@ -87,6 +91,7 @@ class Message(FSMModelMixin, models.Model):
             models.Index(
                 Upper("recipient"), F("created_at").desc(), name="notifications_by_recipient"
             ),
+            models.Index(TOUCHED_AT, name="notifications_touched"),
             models.Index(
                 fields=["created_at"],
                 name="notifications_pending",

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from notifications.auditing import AuditedMail, audited_mails, lone_receipts, touched_mails
 from notifications.delivery import (
     MailRefused,
     MailUnavailable,
@@ -27,16 +28,20 @@ from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
 
 __all__ = [
+    "AuditedMail",
     "MailBusy",
     "MailRefused",
     "MailUnavailable",
     "MessageMissing",
     "SentMessage",
+    "audited_mails",
     "cancel_confirmation",
+    "lone_receipts",
     "messages_of",
     "send_again",
     "send_apology",
     "send_confirmation",
+    "touched_mails",
 ]
 
 #: The names of the steps, under which the receipts are kept.

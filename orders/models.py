@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Greatest, Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
 from sagas.participant.models import AbstractReceipt
@@ -70,6 +70,10 @@ class Status(models.TextChoices):
     CANCELLED = "CANCELLED", "cancelled"
 
 
+#: When an order was written last.
+TOUCHED_AT = Greatest("created_at", "confirmed_at", "cancelled_at")
+
+
 class Order(FSMModelMixin, Buyer):
     """An order; its total is the sum of its lines, in minor units of its currency."""
 
@@ -108,6 +112,7 @@ class Order(FSMModelMixin, Buyer):
             # Of a case that shoppers do not keep to.
             models.Index(Upper("email"), F("created_at").desc(), name="orders_by_email_any_case"),
             models.Index(fields=["status", "-created_at", "-id"], name="orders_by_status"),
+            models.Index(TOUCHED_AT, name="orders_touched"),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django_fsm import TransitionNotAllowed
 
+from orders.auditing import AuditedOrder, audited_orders, lone_receipts, touched_orders
 from orders.drafts import (
     Basket,
     BasketLine,
@@ -36,6 +37,7 @@ from sagas.participant.receipts import do_once, undo_once
 
 __all__ = [
     "NUMBER_PATTERN",
+    "AuditedOrder",
     "Basket",
     "BasketLine",
     "Contact",
@@ -46,6 +48,7 @@ __all__ = [
     "ShippingAddress",
     "Summary",
     "all_orders",
+    "audited_orders",
     "basket_of",
     "cancel_order",
     "confirm_order",
@@ -53,6 +56,7 @@ __all__ = [
     "create_order",
     "discard_draft",
     "draft_of",
+    "lone_receipts",
     "mail_context",
     "order_of",
     "orders_of",
@@ -60,6 +64,7 @@ __all__ = [
     "sagas_of",
     "save_draft",
     "summaries",
+    "touched_orders",
 ]
 
 #: Under these names the receipts are kept; cancelling is the undo of creating.

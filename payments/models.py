@@ -129,6 +129,7 @@ class Payment(FSMModelMixin, models.Model):
                 condition=Q(next_check_at__isnull=False),
             ),
             models.Index(fields=["order_id"], name="payments_of_order"),
+            models.Index(fields=["updated_at"], name="payments_touched"),
             models.Index(fields=["-created_at", "-id"], name="payments_newest"),
             models.Index(fields=["status", "-created_at", "-id"], name="payments_by_status"),
             models.Index(

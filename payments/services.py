@@ -14,6 +14,12 @@ from uuid import UUID
 from django.db.models.functions import Now
 
 from payments import alerts, calls, charging, late, records, reversing
+from payments.auditing import (
+    AuditedPayment,
+    audited_payments,
+    lone_receipts,
+    touched_payments,
+)
 from payments.errors import (
     CardDeclined,
     PaymentInDoubt,
@@ -33,11 +39,14 @@ from payments.reading import (
     standing_of,
     standings,
 )
+from payments.reconciling import Disagreement, disagreements_of, spans, strangers
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 __all__ = [
+    "AuditedPayment",
     "CardDeclined",
+    "Disagreement",
     "Money",
     "NotByHand",
     "PaymentInDoubt",
@@ -47,8 +56,11 @@ __all__ = [
     "PaymentUnavailable",
     "ProviderDisagrees",
     "RefundRefused",
+    "audited_payments",
     "charge_payment",
+    "disagreements_of",
     "discard_method",
+    "lone_receipts",
     "money_of",
     "purge_methods",
     "refund_by_hand",
@@ -56,9 +68,12 @@ __all__ = [
     "reverse_payment",
     "sagas_with_ref",
     "settle",
+    "spans",
     "standing_of",
     "standings",
+    "strangers",
     "sweep_late_successes",
+    "touched_payments",
 ]
 
 Result = Mapping[str, Any]

@@ -3,9 +3,11 @@
 settings.LOGGING sends CRITICAL events of ``sagas.alerts`` to ALERT_EMAILS as well.
 """
 
+from collections.abc import Sequence
+
 import structlog
 
-from sagas.models import Saga, StepRun
+from sagas.models import Finding, Saga, StepRun
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,24 @@ def failed(saga: Saga) -> None:
 def follow_up_failed(saga: Saga, run: StepRun) -> None:
     """The shopper could not be told; everything else is settled."""
     log.critical("follow_up_failed", **_where(saga), step=run.step, error=run.error_type)
+
+
+def audit_found(count: int, findings: Sequence[Finding]) -> None:
+    """The audit found new violations; ``findings`` are the first of them."""
+    log.critical(
+        "audit_found_violations",
+        count=count,
+        findings=[
+            {
+                "saga_id": str(each.saga_id) if each.saga_id else None,
+                "invariant": each.invariant,
+                "subject": each.subject,
+                "amount": each.amount,
+                "currency": each.currency,
+            }
+            for each in findings
+        ],
+    )
 
 
 def _where(saga: Saga) -> dict[str, str]:

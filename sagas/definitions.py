@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from sagas.auditor import Auditor
 from sagas.evidence import Evidence
 
 Result = Mapping[str, Any]
@@ -123,6 +124,7 @@ class SagaDefinition:
         steps: in order; the last one reaches COMPLETE.
         after_compensated: what to tell once everything is undone.
         evidence: whom the console asks what a saga holds and what it cost.
+        auditor: who compares what sagas claim with what their domains hold.
     """
 
     kind: str
@@ -131,6 +133,7 @@ class SagaDefinition:
     steps: Sequence[Step]
     after_compensated: FollowUp | None = None
     evidence: Evidence | None = None
+    auditor: Auditor | None = None
     _index: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

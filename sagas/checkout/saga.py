@@ -19,6 +19,7 @@ from payments.services import (
     RefundRefused,
 )
 from sagas.checkout import evidence, steps
+from sagas.checkout.audit import auditor
 from sagas.definitions import NOTHING_TO_UNDO, FollowUp, Limits, Retry, SagaDefinition, Step
 
 BRIEF = Retry(
@@ -97,4 +98,5 @@ CHECKOUT = SagaDefinition(
         transient=(MailUnavailable, MailBusy),
     ),
     evidence=evidence.CHECKOUT,
+    auditor=auditor.CHECKOUT,
 )

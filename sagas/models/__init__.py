@@ -1,5 +1,6 @@
 """The control plane's rows: the saga, its history, and what people do to it."""
 
+from sagas.models.audit import AuditRun, Finding
 from sagas.models.history import Heartbeat, StepRun
 from sagas.models.oversight import (
     ActionOutcome,
@@ -37,9 +38,11 @@ __all__ = [
     "ActionOutcome",
     "Approval",
     "Assignment",
+    "AuditRun",
     "BulkItem",
     "BulkRun",
     "Direction",
+    "Finding",
     "Heartbeat",
     "OperatorAction",
     "Outcome",

@@ -184,6 +184,7 @@ class Saga(FSMModelMixin, models.Model):
                 condition=~Q(state__in=(COMPLETE, COMPENSATED)),
             ),
             models.Index(fields=["-created_at", "-id"], name="sagas_newest"),
+            models.Index(fields=["updated_at"], name="sagas_touched"),
             models.Index(fields=["state", "-created_at"], name="sagas_by_state"),
             models.Index(fields=["idempotency_key"], name="sagas_by_key"),
             models.Index(fields=["amount", "-created_at"], name="sagas_by_amount"),

@@ -9,11 +9,12 @@ from tooling.local.instance import REPOSITORY, Instance, free_port
 from tooling.local.supervisor import Program, Supervisor
 
 #: worker -> (queues, pool size). Outside calls have a pool of their own, so that a slow
-#: provider never holds up reservations; nothing may starve compensation and recovery.
+#: provider never holds up reservations; nothing may starve compensation and recovery. An audit
+#: takes one process of two.
 WORKERS = {
     "domain": ("orders,inventory", 2),
     "outside": ("payments,notifications", 4),
-    "compensation": ("compensation", 2),
+    "compensation": ("compensation,audit", 2),
     "recovery": ("recovery", 1),
 }
 

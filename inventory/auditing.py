@@ -1,0 +1,81 @@
+"""What the audit reads of the inventory: what sagas hold, and whether the shelf agrees."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.contrib.postgres.aggregates import StringAgg
+from django.db import transaction
+from django.db.models import CharField, Exists, F, OuterRef, Q, Sum, Value
+from django.db.models.functions import Cast, Coalesce, Collate, Concat
+
+from inventory.models import DATABASE, TOUCHED_AT, Receipt, Reservation, Status, Stock
+from sagas.participant.among import Among, touched
+from sagas.participant.patience import patiently
+
+_LINE = Concat(
+    "lines__product_id", Value("*"), Cast("lines__quantity", CharField()), output_field=CharField()
+)
+
+
+class AuditedReservation(NamedTuple):
+    """What one saga holds, or held; ``goods`` such as ``BOWL*1 MUG*2``."""
+
+    saga_id: UUID
+    reservation_id: UUID
+    status: str
+    goods: str | None
+
+
+class Miscount(NamedTuple):
+    """A product whose stock does not agree with the held reservations; price in minor units."""
+
+    sku: str
+    on_hand: int
+    reserved: int
+    held: int
+    price: int
+    currency: str
+
+
+def audited_reservations(*, among: Among) -> list[AuditedReservation]:
+    """Return the reservations of these sagas; Crowded if they are too many for one range."""
+    rows = Reservation.objects.using(DATABASE).order_by()
+    joined = rows.annotate(goods=StringAgg(_LINE, " ", ordering=Collate("lines__product_id", "C")))
+    read = joined.values_list("saga_id", "pk", "status", "goods")
+    return [AuditedReservation(*row) for row in among.rows(read)]
+
+
+def lone_receipts(*, among: Among) -> list[UUID]:
+    """Return those of these sagas that have receipts here and no reservation."""
+    reservation = Reservation.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
+    receipts = Receipt.objects.using(DATABASE).filter(~Exists(reservation))
+    return among.rows(receipts.values_list("saga_id", flat=True))
+
+
+def miscounts() -> list[Miscount]:
+    """Return the products whose stock is out of bounds, or not the sum of what is held.
+
+    One statement, so that stock and reservations are of one moment, whoever buys meanwhile.
+    """
+    lines = "product__reservation_lines"
+    held = Sum(f"{lines}__quantity", filter=Q(**{f"{lines}__reservation__status": Status.HELD}))
+    stock = (
+        Stock.objects.using(DATABASE)
+        .order_by()
+        .annotate(held=Coalesce(held, 0))
+        .filter(~Q(reserved=F("held")) | Q(reserved__lt=0) | Q(reserved__gt=F("on_hand")))
+    )
+    read = stock.values_list(
+        "pk", "on_hand", "reserved", "held", "product__price", "product__currency"
+    )
+    with transaction.atomic(using=DATABASE):
+        patiently(DATABASE)
+        return [Miscount(*row) for row in read]
+
+
+def touched_reservations(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:
+    """Yield the sagas whose reservations were written in that span of this database's time."""
+    reservations = Reservation.objects.using(DATABASE)
+    return touched(reservations, when=TOUCHED_AT, since=since, before=before)

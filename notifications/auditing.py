@@ -1,0 +1,40 @@
+"""What the audit reads of mails: kinds and statuses, no address and no text."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+
+from notifications.models import DATABASE, TOUCHED_AT, Message, Receipt
+from sagas.participant.among import Among, touched
+
+
+class AuditedMail(NamedTuple):
+    """One mail of a saga."""
+
+    saga_id: UUID
+    message_pk: UUID
+    kind: str
+    status: str
+
+
+def audited_mails(*, among: Among) -> list[AuditedMail]:
+    """Return the mails of these sagas; Crowded if they are too many for one range."""
+    rows = Message.objects.using(DATABASE).order_by()
+    read = rows.values_list("saga_id", "pk", "kind", "status")
+    return [AuditedMail(*row) for row in among.rows(read)]
+
+
+def lone_receipts(*, among: Among) -> list[UUID]:
+    """Return those of these sagas that have receipts here and no mail."""
+    mail = Message.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
+    receipts = Receipt.objects.using(DATABASE).filter(~Exists(mail))
+    return among.rows(receipts.values_list("saga_id", flat=True))
+
+
+def touched_mails(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:
+    """Yield the sagas whose mails were written in that span of this database's time."""
+    mails = Message.objects.using(DATABASE)
+    return touched(mails, when=TOUCHED_AT, since=since, before=before)

@@ -1,0 +1,265 @@
+"""Our payments beside the provider's ledger: where the two tell another story.
+
+Read in the order in which facts come about. A payment's row is committed before its intent is
+made: so the ledger is read before the rows that it is compared with, and an intent without a
+row is one that we never meant. An intent's id is noted here only once it is there: so the rows
+of a span of time are read before the ledger, and a noted id that the ledger lacks is a fault.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+
+from payments import calls
+from payments.gateways.ledger import Entry
+from payments.gateways.port import RefundStatus
+from payments.gateways.registry import gateway
+from payments.models import DATABASE, Kind, OperationStatus, Payment, PaymentOperation
+
+#: How far the provider's clock and ours may differ.
+SKEW = timedelta(minutes=5)
+#: Of what span of time the ids are kept in memory.
+_SPAN = timedelta(minutes=30)
+#: No provider's ledger goes back further.
+_EVER = datetime(2010, 1, 1, tzinfo=UTC)
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disagreement:
+    """One point in which payment and ledger differ; amounts in minor units.
+
+    ``saga_id`` is None where the ledger has a charge and we have no payment.
+    """
+
+    saga_id: UUID | None
+    ref: str
+    rule: str
+    what: str
+    amount: int
+    currency: str
+
+
+@dataclass(kw_only=True)
+class Span:
+    """What a span of the ledger holds: how many intents, and which ones are suspect."""
+
+    intents: int
+    suspects: Sequence[tuple[UUID, str]]
+    strangers: Sequence[str]
+
+
+class _Ours(NamedTuple):
+    pk: UUID
+    saga_id: UUID
+    provider: str
+    ref: str
+    amount: int
+    captured: int
+    refunded: int
+    currency: str
+    created_at: datetime
+    updated_at: datetime
+    by_hand: bool
+
+
+def spans(*, since: datetime | None, before: datetime) -> Iterator[Span]:
+    """Page through every provider's ledger and our payments of the same time.
+
+    What is suspect is to be looked at again, by ``disagreements_of`` and ``strangers``.
+
+    Args:
+        since, before: the window, by our clock; from the beginning if ``since`` is None.
+
+    Raises:
+        PaymentInDoubt, PaymentUnavailable, PaymentRejected: a provider does not answer.
+    """
+    for provider in settings.PAYMENT_GATEWAYS:
+        at = since or _EVER
+        while at < before:
+            until = _end_of_span(provider, at, before)
+            yield _compare_span(provider, at, until, is_last=until >= before)
+            at = until
+
+
+def disagreements_of(suspects: Iterable[tuple[UUID, str]]) -> list[Disagreement]:
+    """Ask the provider about each of these payments alone, and compare it as it is now.
+
+    Args:
+        suspects: sagas, each with the intent's id that was suspect; empty for the payment's own.
+
+    Raises:
+        PaymentInDoubt, PaymentUnavailable, PaymentRejected: a provider does not answer.
+    """
+    refs: dict[UUID, set[str]] = {}
+    for saga_id, ref in suspects:
+        refs.setdefault(saga_id, set()).add(ref)
+    found: list[Disagreement] = []
+    for saga_id, some in refs.items():
+        ours = _first(_rows().filter(saga_id=saga_id))
+        if ours is not None:
+            for ref in {each or ours.ref for each in some} - {""}:
+                found += _disagreements_now(ours, ref)
+    return found
+
+
+def strangers(refs: Iterable[str]) -> list[Disagreement]:
+    """Return those of these intents that hold, or held, money and belong to no payment of ours.
+
+    Raises:
+        PaymentInDoubt, PaymentUnavailable, PaymentRejected: a provider does not answer.
+    """
+    found = []
+    for provider in settings.PAYMENT_GATEWAYS:
+        for ref in refs:
+            entry = _exact(provider, ref)
+            if entry is not None and entry.captured and not _payments_of([entry]):
+                found.append(_stranger(entry))
+    return found
+
+
+def _end_of_span(provider: str, at: datetime, before: datetime) -> datetime:
+    """Return where a span ends that begins at ``at``: a time without payments is one span."""
+    payments = Payment.objects.using(DATABASE).filter(provider=provider, created_at__gte=at)
+    first = payments.order_by("created_at").values_list("created_at", flat=True).first()
+    if first is None or first >= before:
+        return before
+    return min(before, first if first - at > _SPAN else at + _SPAN)
+
+
+def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool) -> Span:
+    within = _rows().filter(provider=provider, created_at__gte=at, created_at__lt=until)
+    noted = within.exclude(provider_ref="").values_list("provider_ref", "saga_id")
+    missing: dict[str, UUID] = dict(noted)
+    suspects: list[tuple[UUID, str]] = []
+    unknown: list[str] = []
+    intents = 0
+    with calls.asking():
+        # Intents at the borders are read twice: the clocks differ.
+        entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
+        while page := list(islice(entries, _PAGE)):
+            ours = _payments_of(page)
+            for entry in page:
+                missing.pop(entry.ref, None)
+                intents += at <= entry.created and (is_last or entry.created < until)
+                payment = ours.get(entry.payment_id)
+                if payment is None:
+                    unknown += [entry.ref] if entry.captured else []
+                elif any(_differences(payment, entry)):
+                    suspects.append((payment.saga_id, entry.ref))
+    suspects += [(saga_id, ref) for ref, saga_id in missing.items()]
+    return Span(intents=intents, suspects=suspects, strangers=unknown)
+
+
+def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
+    """Ask, then read our row again: what was written meanwhile is not held against it."""
+    entry = _exact(ours.provider, ref)
+    ours = _first(_rows().filter(pk=ours.pk)) or ours
+    if entry is None:
+        if ref == ours.ref:
+            yield _said(
+                ours,
+                ref,
+                "intent-unknown-there",
+                f"the provider has no intent {ref}",
+                ours.captured,
+            )
+        return
+    yield from _differences(ours, entry)
+
+
+def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
+    """Yield every point in which one payment and one intent of the ledger differ."""
+    if entry.ref != ours.ref:
+        if entry.captured:
+            beside = f"beside {ours.ref}" if ours.ref else "that was never noted here"
+            what = f"the provider holds the charge {entry.ref} {beside}"
+            yield _said(ours, entry.ref, "charged-twice", what, entry.captured - entry.refunded)
+        return
+    if (entry.amount, entry.currency) != (ours.amount, ours.currency):
+        what = f"the provider's intent is over {entry.amount} {entry.currency}"
+        yield _said(ours, entry.ref, "intent-amount", what, abs(entry.amount - ours.amount))
+    if entry.captured != ours.captured:
+        where = "there-not-here" if entry.captured > ours.captured else "here-not-there"
+        what = f"captured: {entry.captured} there, {ours.captured} here"
+        gap = abs(entry.captured - ours.captured)
+        yield _said(ours, entry.ref, f"captured-{where}", what, gap)
+    # What went back outside of the provider is not in its books.
+    refunded = 0 if ours.by_hand else ours.refunded
+    if entry.refunded != refunded:
+        where = "there-not-here" if entry.refunded > refunded else "here-not-there"
+        what = f"refunded: {entry.refunded} there, {refunded} here"
+        gap = abs(entry.refunded - refunded)
+        yield _said(ours, entry.ref, f"refunded-{where}", what, gap)
+    if not ours.created_at - SKEW <= entry.created <= ours.updated_at + SKEW:
+        what = f"the provider's intent was made at {entry.created:%Y-%m-%d %H:%M:%S} UTC"
+        yield _said(ours, entry.ref, "intent-out-of-time", what, entry.captured)
+
+
+def _exact(provider: str, ref: str) -> Entry | None:
+    """Return an intent as it is now, with the refunds that are through."""
+    with calls.asking():
+        entry = gateway(provider).entry(ref=ref)
+        if entry is None or not entry.refunded:
+            return entry
+        made = gateway(provider).refunds_of(ref=ref)
+    through = sum(each.amount for each in made if each.status is RefundStatus.SUCCEEDED)
+    return replace(entry, refunded=through)
+
+
+def _stranger(entry: Entry) -> Disagreement:
+    return Disagreement(
+        saga_id=None,
+        ref=entry.ref,
+        rule="charge-without-payment",
+        what=f"the provider holds the charge {entry.ref}, and there is no payment of ours",
+        amount=entry.captured - entry.refunded,
+        currency=entry.currency,
+    )
+
+
+def _said(ours: _Ours, ref: str, rule: str, what: str, amount: int) -> Disagreement:
+    return Disagreement(
+        saga_id=ours.saga_id, ref=ref, rule=rule, what=what, amount=amount, currency=ours.currency
+    )
+
+
+def _payments_of(entries: Sequence[Entry]) -> dict[str, _Ours]:
+    """Return our payments by the ids that the intents' metadata names."""
+    ids = [each for entry in entries if (each := _uuid(entry.payment_id)) is not None]
+    return {str(row[0]): _Ours(*row) for row in _fields(_rows().filter(pk__in=ids))}
+
+
+def _rows() -> QuerySet[Any]:
+    by_hand = PaymentOperation.objects.using(DATABASE).filter(
+        payment=OuterRef("pk"),
+        kind=Kind.REFUND,
+        status=OperationStatus.SUCCEEDED,
+        provider_ref__startswith="by hand: ",
+    )
+    return Payment.objects.using(DATABASE).order_by().annotate(by_hand=Exists(by_hand))
+
+
+def _fields(rows: QuerySet[Any]) -> QuerySet[Payment, Any]:
+    return rows.values_list(
+        "pk", "saga_id", "provider", "provider_ref", "amount", "captured", "refunded", "currency",
+        "created_at", "updated_at", "by_hand",
+    )  # fmt: skip
+
+
+def _first(rows: QuerySet[Any]) -> _Ours | None:
+    row = _fields(rows).first()
+    return _Ours(*row) if row is not None else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

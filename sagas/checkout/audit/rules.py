@@ -1,0 +1,329 @@
+"""The rules of a checkout, one function a domain (DESIGN: "What must hold").
+
+``claim.steps`` says of each step whether its effect must, may or must never stand; a rule says
+what that means in its domain. Each compares the saga's row with one domain only, so that a
+domain that is away takes only its own rules with it; goods are the one that needs two.
+"""
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.urls import reverse
+
+from inventory.services import AuditedReservation, Miscount
+from notifications.services import AuditedMail
+from orders.services import AuditedOrder
+from payments.services import AuditedPayment, Disagreement
+from sagas.auditor import Claim, Fault, Mend, Severity
+from sagas.models import COMPENSATED, COMPENSATING, COMPLETE, FAILED
+
+ORDERS, INVENTORY, PAYMENTS = "orders", "inventory", "payments"
+NOTIFICATIONS, PROVIDER = "notifications", "provider"
+
+#: A payment that will never move money again, unless the provider captures it late.
+_CLOSED = ("CANCELLED", "REFUNDED")
+#: Past these states a mail may have gone out that cannot be unsent.
+_MAILED = ("ORDER_CONFIRMED", COMPLETE)
+
+
+def order_faults(claim: Claim, order: AuditedOrder | None) -> Iterator[Fault]:
+    """The order is made, confirmed and cancelled when the saga says so, over the same total."""
+    status = order.status if order else ""
+    if claim.must("create_order") and status not in ("PENDING", "CONFIRMED"):
+        yield _order_fault(claim, "order-stands", f"its order is {status or 'not there'}")
+    elif claim.must("confirm_order") and status != "CONFIRMED":
+        yield _order_fault(claim, "order-confirmed", f"its order is {status or 'not there'}")
+    if claim.never("create_order") and status not in ("", "CANCELLED"):
+        yield _order_fault(claim, "order-undone", f"its order is {status}")
+    elif claim.never("confirm_order") and status == "CONFIRMED":
+        yield _order_fault(claim, "order-confirmed-early", "its order is CONFIRMED")
+    if order is not None and (order.total, order.currency) != (claim.amount, claim.currency):
+        what = f"its order is over {order.total} {order.currency}"
+        yield _order_fault(claim, "order-total", what)
+    if order is not None and order.lines_total != order.total:
+        what = f"the lines of its order come to {order.lines_total or 0}, not {order.total}"
+        yield _order_fault(claim, "order-lines", what)
+
+
+def stock_faults(claim: Claim, held: AuditedReservation | None) -> Iterator[Fault]:
+    """Stock is held while the saga says so, and free once it is undone."""
+    status = held.status if held else ""
+    if claim.must("reserve_inventory") and status != "HELD":
+        yield _fault(
+            claim,
+            "stock-held",
+            f"its stock is {status or 'not there'}",
+            INVENTORY,
+            _turn_back(claim),
+        )
+    elif claim.never("reserve_inventory") and status == "HELD":
+        what = f"{held.goods if held else ''} is held for it"
+        yield _fault(
+            claim,
+            "stock-released",
+            what,
+            INVENTORY,
+            Mend.STOCK,
+            page=_reservations(claim),
+        )
+
+
+def goods_faults(
+    claim: Claim, order: AuditedOrder | None, held: AuditedReservation | None
+) -> Iterator[Fault]:
+    """What is, or was, held is exactly what was ordered."""
+    if order is not None and held is not None and order.goods != held.goods:
+        what = f"ordered {order.goods or 'nothing'}, held {held.goods or 'nothing'}"
+        mend = _turn_back(claim)
+        yield _fault(claim, "stock-is-the-orders", what, INVENTORY, mend, more=(ORDERS,))
+
+
+def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault]:
+    """The money is held, all of it and once, while the saga says so; else nothing is."""
+    if payment is None:
+        if claim.must("charge_payment"):
+            yield _money_fault(claim, "money-held", "there is no payment", claim.amount)
+        return
+    net = payment.captured - payment.refunded
+    if (payment.amount, payment.currency) != (claim.amount, claim.currency):
+        what = f"its payment is over {payment.amount} {payment.currency}"
+        yield _money_fault(claim, "payment-total", what, abs(payment.amount - claim.amount))
+    if not 0 <= payment.refunded <= payment.captured <= payment.amount:
+        what = f"captured {payment.captured}, refunded {payment.refunded} of {payment.amount}"
+        yield _money_fault(claim, "refunded-captured-amount", what, abs(net))
+    if max(payment.charges, payment.refunds) > 1:
+        what = f"{payment.charges} charges and {payment.refunds} refunds got through"
+        yield _money_fault(claim, "one-charge-one-refund", what, payment.amount)
+    if claim.must("charge_payment") and net != claim.amount:
+        what = f"captured {payment.captured}, refunded {payment.refunded} of {claim.amount}"
+        yield _money_fault(claim, "money-held", what, abs(claim.amount - net))
+    elif claim.never("charge_payment") and net:
+        what = f"captured {payment.captured}, refunded {payment.refunded}"
+        yield _money_fault(claim, "money-given-back", what, net)
+    elif claim.state == COMPENSATED and payment.status not in _CLOSED:
+        what = f"its payment is {payment.status}"
+        yield _money_fault(claim, "payment-closed", what, payment.amount)
+
+
+def paid_faults(
+    claim: Claim, order: AuditedOrder | None, payment: AuditedPayment | None
+) -> Iterator[Fault]:
+    """A saga that failed leaves no confirmed order behind that is not paid."""
+    net = payment.captured - payment.refunded if payment else 0
+    is_confirmed = order is not None and order.status == "CONFIRMED"
+    if claim.state == FAILED and is_confirmed and net < claim.amount:
+        what = f"its order is CONFIRMED, and only {net} of {claim.amount} is held"
+        yield _fault(claim, "confirmed-is-paid", what, ORDERS, Mend.RETRY, more=(PAYMENTS,))
+
+
+def mail_faults(
+    claim: Claim, confirmation: AuditedMail | None, apology: AuditedMail | None
+) -> Iterator[Fault]:
+    """The shopper is told once, and only what is true."""
+    told = confirmation.status if confirmation else ""
+    if claim.must("send_confirmation") and told != "SENT":
+        what = f"its confirmation is {told or 'not there'}"
+        yield _fault(claim, "confirmation-sent", what, NOTIFICATIONS, page=_mails(claim))
+    elif told and claim.never("send_confirmation") and claim.reached not in _MAILED:
+        what = f"its confirmation is {told}"
+        yield _fault(claim, "confirmation-early", what, NOTIFICATIONS, page=_mails(claim))
+    sorry = apology.status if apology else ""
+    if sorry and claim.state != COMPENSATED:
+        what = f"it is {claim.state}, and its apology is {sorry}"
+        yield _fault(claim, "apology-early", what, NOTIFICATIONS, page=_mails(claim))
+    elif claim.state == COMPENSATED and sorry != "SENT" and not claim.is_due:
+        what = "everything is undone, and nobody has told the shopper"
+        yield _fault(
+            claim,
+            "shopper-told",
+            what,
+            NOTIFICATIONS,
+            Mend.RETRY,
+            severity=Severity.WAITS,
+            amount=0,
+        )
+
+
+def order_of_nobody(order: AuditedOrder) -> Fault:
+    """An order belongs to a saga."""
+    return Fault(
+        saga_id=order.saga_id,
+        invariant="order-has-a-saga",
+        what=f"there is an order, {order.status}, and no saga",
+        sources=(ORDERS,),
+        amount=order.total,
+        currency=order.currency,
+        page=reverse("admin:orders_order_change", args=[order.order_id]),
+    )
+
+
+def stock_of_nobody(held: AuditedReservation) -> Fault:
+    """A reservation belongs to a saga."""
+    return Fault(
+        saga_id=held.saga_id,
+        invariant="reservation-has-a-saga",
+        what=f"there is a reservation of {held.goods}, {held.status}, and no saga",
+        sources=(INVENTORY,),
+        mend=Mend.STOCK,
+        page=reverse("admin:inventory_reservation_change", args=[held.reservation_id]),
+    )
+
+
+def payment_of_nobody(payment: AuditedPayment) -> Fault:
+    """A payment belongs to a saga."""
+    return Fault(
+        saga_id=payment.saga_id,
+        invariant="payment-has-a-saga",
+        what=f"there is a payment, {payment.status}, and no saga",
+        sources=(PAYMENTS,),
+        amount=payment.captured - payment.refunded,
+        currency=payment.currency,
+        page=reverse("admin:payments_payment_change", args=[payment.payment_id]),
+    )
+
+
+def mail_of_nobody(mail: AuditedMail) -> Fault:
+    """A mail belongs to a saga."""
+    return Fault(
+        saga_id=mail.saga_id,
+        invariant="mail-has-a-saga",
+        what=f"there is a mail, {mail.kind}, {mail.status}, and no saga",
+        sources=(NOTIFICATIONS,),
+        subject=mail.kind,
+        page=reverse("admin:notifications_message_change", args=[mail.message_pk]),
+    )
+
+
+def miscount_fault(count: Miscount) -> Fault:
+    """The shelf agrees with the reservations, and nothing is sold twice."""
+    off = max(abs(count.reserved - count.held), count.reserved - count.on_hand, 0)
+    return Fault(
+        saga_id=None,
+        invariant="stock-adds-up",
+        what=f"{count.sku}: {count.reserved} of {count.on_hand} reserved, {count.held} held",
+        sources=(INVENTORY,),
+        amount=off * count.price,
+        currency=count.currency,
+        mend=Mend.STOCK,
+        subject=count.sku,
+        page=reverse("admin:inventory_stock_change", args=[count.sku]),
+    )
+
+
+def ledger_fault(claim: Claim, said: Disagreement) -> Fault | None:
+    """The provider's ledger tells the same story, once nothing moves any more.
+
+    A moving saga is about to find out by itself; but what we have written as done must be
+    there from the first moment on.
+    """
+    at_rest = claim.state in (COMPLETE, COMPENSATED)
+    waits = claim.state == FAILED or bool(claim.parked)
+    is_known_to_come = said.rule in ("captured-there-not-here", "refunded-there-not-here")
+    if is_known_to_come and not at_rest and not waits:
+        return None
+    severity = Severity.WAITS if is_known_to_come and not at_rest else Severity.VIOLATION
+    return Fault(
+        saga_id=claim.saga_id,
+        invariant=said.rule,
+        what=said.what,
+        sources=(PROVIDER, PAYMENTS),
+        amount=said.amount,
+        currency=said.currency,
+        severity=severity,
+        mend=_ledger_mend(claim, said),
+        subject=said.ref,
+        page=reverse("admin:sagas_saga_change", args=[claim.saga_id]),
+    )
+
+
+def stranger_fault(said: Disagreement) -> Fault:
+    """Every charge has an earlier payment of ours."""
+    return Fault(
+        saga_id=None,
+        invariant=said.rule,
+        what=said.what,
+        sources=(PROVIDER, PAYMENTS),
+        amount=said.amount,
+        currency=said.currency,
+        subject=said.ref,
+        page=f"{reverse('admin:payments_payment_changelist')}?q={said.ref}",
+    )
+
+
+def receipt_of_nobody(source: str, saga_id: UUID) -> Fault:
+    """A receipt belongs to a saga."""
+    return Fault(
+        saga_id=saga_id,
+        invariant="receipt-has-a-saga",
+        what=f"{source} has a receipt, and there is no saga",
+        sources=(source,),
+        subject=source,
+    )
+
+
+def doubled(source: str, saga_id: UUID, claim: Claim | None) -> Fault:
+    """A domain keeps one row a saga, and one mail of a kind."""
+    return Fault(
+        saga_id=saga_id,
+        invariant="one-row-a-saga",
+        what=f"{source} has more than one row of it",
+        sources=(source,),
+        amount=claim.amount if claim else 0,
+        currency=claim.currency if claim else "",
+        subject=source,
+    )
+
+
+def _ledger_mend(claim: Claim, said: Disagreement) -> Mend:
+    if said.rule == "captured-there-not-here":
+        return Mend.ASK
+    if said.rule == "refunded-there-not-here" and claim.state == COMPLETE:
+        return Mend.COMPENSATE  # finds the refund that was made, and undoes the rest
+    return Mend.BY_HAND
+
+
+def _turn_back(claim: Claim) -> Mend:
+    undone = (COMPENSATING, COMPENSATED, FAILED)
+    return Mend.BY_HAND if claim.state in undone else Mend.COMPENSATE
+
+
+def _order_fault(claim: Claim, invariant: str, what: str) -> Fault:
+    return _fault(claim, invariant, what, ORDERS, _turn_back(claim))
+
+
+def _money_fault(claim: Claim, invariant: str, what: str, amount: int) -> Fault:
+    mend = Mend.ASK if claim.state == COMPENSATED else _turn_back(claim)
+    return _fault(claim, invariant, what, PAYMENTS, mend, amount=amount)
+
+
+def _fault(
+    claim: Claim,
+    invariant: str,
+    what: str,
+    source: str,
+    mend: Mend = Mend.BY_HAND,
+    *,
+    more: tuple[str, ...] = (),
+    amount: int | None = None,
+    severity: Severity = Severity.VIOLATION,
+    page: str = "",
+) -> Fault:
+    return Fault(
+        saga_id=claim.saga_id,
+        invariant=invariant,
+        what=f"{claim.state}, but {what}" if severity is Severity.VIOLATION else what,
+        sources=(source, *more),
+        amount=claim.amount if amount is None else amount,
+        currency=claim.currency,
+        severity=severity,
+        mend=mend,
+        page=page,
+    )
+
+
+def _reservations(claim: Claim) -> str:
+    return f"{reverse('admin:inventory_reservation_changelist')}?q={claim.saga_id}"
+
+
+def _mails(claim: Claim) -> str:
+    return f"{reverse('admin:notifications_message_changelist')}?q={claim.saga_id}"

@@ -1,0 +1,82 @@
+"""Rows of many sagas at once, for a reader that may never hold a whole table in memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Expression, F, Q, QuerySet
+
+NIL, LAST = UUID(int=0), UUID(int=2**128 - 1)
+#: Sagas of one page.
+PAGE = 2_000
+#: Rows that one page may bring from one table; beyond that its range of ids is halved.
+_MOST_ROWS = 4 * PAGE
+
+
+class Crowded(Exception):
+    """A range of ids holds too many rows to be read at once."""
+
+
+@dataclass(frozen=True)
+class Among:
+    """Whose rows are read: of all sagas with an id above ``after``, up to ``upto``, or of ``ids``.
+
+    Saga ids are UUIDv7, so that a range of ids is a span of time, and its rows lie together.
+    """
+
+    after: UUID = NIL
+    upto: UUID = LAST
+    ids: tuple[UUID, ...] | None = None
+
+    def rows(self, rows: QuerySet[Any, Any], *, saga: str = "saga_id") -> list[Any]:
+        """Return those of ``rows`` whose field ``saga`` is among these sagas.
+
+        Raises:
+            Crowded: the range holds more rows than are read at once.
+        """
+        if self.ids is not None:
+            return list(rows.filter(**{f"{saga}__in": self.ids}))
+        span = {f"{saga}__gt": self.after, f"{saga}__lte": self.upto}
+        found = list(rows.filter(**span)[: _MOST_ROWS + 1])
+        if len(found) > _MOST_ROWS:
+            raise Crowded
+        return found
+
+    def halves(self) -> tuple["Among", "Among"]:
+        """Return the two halves of a range; together they are the whole."""
+        middle = UUID(int=(self.after.int + self.upto.int) // 2)
+        return Among(self.after, middle), Among(middle, self.upto)
+
+
+def touched(
+    rows: QuerySet[Any], *, when: Expression | F, since: datetime, before: datetime
+) -> Iterator[Sequence[UUID]]:
+    """Yield the sagas of the rows that were written in a span of time, page by page.
+
+    Args:
+        rows: of a model with a ``saga_id``.
+        when: when a row was written last; the expression of an index.
+        since, before: the span, on the clock of the rows' database.
+    """
+    later = Q(touched_at__gte=since)
+    within = rows.annotate(touched_at=when).filter(touched_at__lt=before)
+    in_order = within.order_by("touched_at", "pk").values_list("touched_at", "pk", "saga_id")
+    while True:
+        page = list(in_order.filter(later)[:PAGE])
+        if page:
+            yield [saga_id for _, _, saga_id in page]
+        if len(page) < PAGE:
+            return
+        at, pk, _ = page[-1]
+        later = Q(touched_at__gte=at) & (Q(touched_at__gt=at) | Q(pk__gt=pk))
+
+
+def clock(using: str) -> datetime:
+    """Return the time of a database."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
