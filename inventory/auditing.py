@@ -42,7 +42,7 @@ class Miscount(NamedTuple):
 def audited_reservations(*, among: Among) -> list[AuditedReservation]:
     """Return the reservations of these sagas; Crowded if they are too many for one range."""
     rows = Reservation.objects.using(DATABASE).order_by()
-    joined = rows.annotate(goods=StringAgg(_LINE, " ", ordering=Collate("lines__product_id", "C")))
+    joined = rows.annotate(goods=StringAgg(_LINE, " ", order_by=Collate("lines__product_id", "C")))
     read = joined.values_list("saga_id", "pk", "status", "goods")
     return [AuditedReservation(*row) for row in among.rows(read)]
 

@@ -34,7 +34,7 @@ def audited_orders(*, among: Among) -> list[AuditedOrder]:
     rows = Order.objects.using(DATABASE).order_by()
     summed = rows.annotate(
         lines_total=Sum("lines__line_total"),
-        goods=StringAgg(_LINE, " ", ordering=Collate("lines__sku", "C")),
+        goods=StringAgg(_LINE, " ", order_by=Collate("lines__sku", "C")),
     )
     read = summed.values_list(
         "saga_id", "pk", "status", "total", "currency", "lines_total", "goods"

@@ -100,13 +100,13 @@ def disagreements_of(suspects: Iterable[tuple[UUID, str]]) -> list[Disagreement]
     refs: dict[UUID, set[str]] = {}
     for saga_id, ref in suspects:
         refs.setdefault(saga_id, set()).add(ref)
-    found: list[Disagreement] = []
-    for saga_id, some in refs.items():
-        ours = _first(_rows().filter(saga_id=saga_id))
-        if ours is not None:
-            for ref in {each or ours.ref for each in some} - {""}:
-                found += _disagreements_now(ours, ref)
-    return found
+    return [
+        said
+        for saga_id, some in refs.items()
+        for ours in _ours(_rows().filter(saga_id=saga_id))
+        for ref in {each or ours.ref for each in some} - {""}
+        for said in _disagreements_now(ours, ref)
+    ]
 
 
 def strangers(refs: Iterable[str]) -> list[Disagreement]:
@@ -160,7 +160,7 @@ def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool
 def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
     """Ask, then read our row again: what was written meanwhile is not held against it."""
     entry = _exact(ours.provider, ref)
-    ours = _first(_rows().filter(pk=ours.pk)) or ours
+    ours = next(iter(_ours(_rows().filter(pk=ours.pk))), ours)
     if entry is None:
         if ref == ours.ref:
             yield _said(
@@ -233,7 +233,7 @@ def _said(ours: _Ours, ref: str, rule: str, what: str, amount: int) -> Disagreem
 def _payments_of(entries: Sequence[Entry]) -> dict[str, _Ours]:
     """Return our payments by the ids that the intents' metadata names."""
     ids = [each for entry in entries if (each := _uuid(entry.payment_id)) is not None]
-    return {str(row[0]): _Ours(*row) for row in _fields(_rows().filter(pk__in=ids))}
+    return {str(ours.pk): ours for ours in _ours(_rows().filter(pk__in=ids))}
 
 
 def _rows() -> QuerySet[Any]:
@@ -246,16 +246,12 @@ def _rows() -> QuerySet[Any]:
     return Payment.objects.using(DATABASE).order_by().annotate(by_hand=Exists(by_hand))
 
 
-def _fields(rows: QuerySet[Any]) -> QuerySet[Payment, Any]:
-    return rows.values_list(
+def _ours(rows: QuerySet[Any]) -> list[_Ours]:
+    fields = rows.values_list(
         "pk", "saga_id", "provider", "provider_ref", "amount", "captured", "refunded", "currency",
         "created_at", "updated_at", "by_hand",
     )  # fmt: skip
-
-
-def _first(rows: QuerySet[Any]) -> _Ours | None:
-    row = _fields(rows).first()
-    return _Ours(*row) if row is not None else None
+    return [_Ours(*row) for row in fields]
 
 
 def _uuid(text: str) -> UUID | None:

@@ -201,7 +201,7 @@ def _ago(seconds: float) -> Expression:
 
 
 def _succeeded(direction: Direction) -> StringAgg:
-    return StringAgg("step", " ", filter=_success_of(direction), ordering="pk")
+    return StringAgg("step", " ", filter=_success_of(direction), order_by="pk")
 
 
 def _success_of(direction: Direction) -> Q:

@@ -1,13 +1,16 @@
 """Fixtures of the checkout's tests: a shelf, a guest, a customer, the provider, a mail server."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.contrib.auth import get_user_model
 
 from notifications.tests.conftest import smtp
-from payments.tests.conftest import provider, running_provider
+from payments.tests.conftest import mortal_provider, provider, running_provider
+from sagas.checkout.tests.auditing import Vandal, vandalism
 from sagas.checkout.tests.shopping import Shopper, stock_the_shelf
 
-__all__ = ["provider", "running_provider", "smtp"]
+__all__ = ["mortal_provider", "provider", "running_provider", "smtp"]
 
 
 @pytest.fixture
@@ -23,3 +26,9 @@ def guest(shelf: None) -> Shopper:
 @pytest.fixture
 def customer(shelf: None) -> Shopper:
     return Shopper(get_user_model().objects.create_user("ada"))
+
+
+@pytest.fixture
+def vandal(db: None) -> Iterator[Vandal]:
+    with vandalism() as vandal:
+        yield vandal
