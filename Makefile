@@ -13,7 +13,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser benchmark screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
+.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ browser: ## a Chromium for the console's tests and pictures
 
 benchmark: setup ## the console at 10 thousand and at 1 million sagas; some minutes and gigabytes
 	@$(TOOLING) exec -- $(BIN)/python benchmarks/console.py
+
+benchmark-audit: setup ## the audit at 10 thousand and at 1 million sagas; some minutes and gigabytes
+	@$(TOOLING) exec -- $(BIN)/python benchmarks/audit.py
 
 screenshots: setup browser ## take the pictures of the console again, into docs/console/
 	@$(TOOLING) screenshots

@@ -13,15 +13,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-VARIABLES = ("", "ORDERS_", "INVENTORY_", "PAYMENTS_", "NOTIFICATIONS_")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.filling import filled_databases
+
 ROUNDS = 7
 
 _LIST = "/admin/sagas/saga/"
@@ -68,13 +68,7 @@ def main() -> int:
 
 
 def _of_size(size: int) -> Mapping[str, tuple[int, float]]:
-    with _databases(size) as environment:
-        manage = [sys.executable, str(ROOT / "manage.py")]
-        subprocess.run([*manage, "migrate_all", "--verbosity", "0"], env=environment, check=True)
-        begun = time.monotonic()
-        command = [*manage, "seed_sagas", "--count", str(size)]
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-        print(f"{size:,} sagas in {time.monotonic() - begun:.0f} s", file=sys.stderr)
+    with filled_databases(size) as environment:
         measured = subprocess.run(
             [sys.executable, __file__, "--measure"],
             env=environment,
@@ -84,30 +78,6 @@ def _of_size(size: int) -> Mapping[str, tuple[int, float]]:
         )
         answer: Mapping[str, tuple[int, float]] = json.loads(measured.stdout.splitlines()[-1])
         return answer
-
-
-@contextmanager
-def _databases(size: int) -> Iterator[dict[str, str]]:
-    """Make five databases, and drop them afterwards."""
-    import psycopg
-
-    environment = {**os.environ, "MAKEGOOD_ENV": "test", "ALLOWED_HOSTS": "testserver"}
-    with ExitStack() as stack:
-        for prefix in VARIABLES:
-            variable = f"{prefix}DATABASE_URL"
-            url = urlsplit(os.environ[variable])
-            name = f"bench_{prefix.lower() or 'default_'}{size}"
-            server = url._replace(path="/postgres").geturl()
-            _execute(psycopg, server, f"DROP DATABASE IF EXISTS {name}")
-            _execute(psycopg, server, f"CREATE DATABASE {name}")
-            stack.callback(_execute, psycopg, server, f"DROP DATABASE {name} WITH (FORCE)")
-            environment[variable] = url._replace(path=f"/{name}").geturl()
-        yield environment
-
-
-def _execute(psycopg: object, server: str, statement: str) -> None:
-    with psycopg.connect(server, autocommit=True) as connection:  # type: ignore[attr-defined]
-        connection.execute(statement)
 
 
 def _measure() -> Mapping[str, tuple[int, float]]:

@@ -56,6 +56,7 @@ UNFOLD: dict[str, Any] = {
                     _link("Sagas", "route", "sagas_saga_changelist", _SAGA),
                     _link("Needs a human", "front_hand", "sagas_saga_needs_a_human", _SAGA),
                     _link("Bulk runs", "stacks", "sagas_saga_bulk_list", _SAGA),
+                    _link("Audit", "fact_check", "sagas_saga_audit", "sagas.view_finding"),
                     _link("Hold back", "pause_circle", "sagas_saga_switches", _SAGA),
                 ],
             },

@@ -6,12 +6,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db import transaction
 from django.db.models import CharField, Exists, F, OuterRef, Q, Sum, Value
 from django.db.models.functions import Cast, Coalesce, Collate, Concat
 
 from inventory.models import DATABASE, TOUCHED_AT, Receipt, Reservation, Status, Stock
-from sagas.participant.among import Among, touched
+from sagas.participant import crash
+from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 from sagas.participant.patience import patiently
 
 _LINE = Concat(
@@ -22,8 +22,7 @@ _LINE = Concat(
 class AuditedReservation(NamedTuple):
     """What one saga holds, or held; ``goods`` such as ``BOWL*1 MUG*2``."""
 
-    saga_id: UUID
-    reservation_id: UUID
+    saga_id: SagaKey
     status: str
     goods: str | None
 
@@ -43,15 +42,15 @@ def audited_reservations(*, among: Among) -> list[AuditedReservation]:
     """Return the reservations of these sagas; Crowded if they are too many for one range."""
     rows = Reservation.objects.using(DATABASE).order_by()
     joined = rows.annotate(goods=StringAgg(_LINE, " ", order_by=Collate("lines__product_id", "C")))
-    read = joined.values_list("saga_id", "pk", "status", "goods")
+    read = joined.values_list(SAGA_KEY, "status", "goods")
     return [AuditedReservation(*row) for row in among.rows(read)]
 
 
-def lone_receipts(*, among: Among) -> list[UUID]:
+def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no reservation."""
     reservation = Reservation.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
     receipts = Receipt.objects.using(DATABASE).filter(~Exists(reservation))
-    return among.rows(receipts.values_list("saga_id", flat=True))
+    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
 
 
 def miscounts() -> list[Miscount]:
@@ -70,7 +69,7 @@ def miscounts() -> list[Miscount]:
     read = stock.values_list(
         "pk", "on_hand", "reserved", "held", "product__price", "product__currency"
     )
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("inventory.count_stock", using=DATABASE):
         patiently(DATABASE)
         return [Miscount(*row) for row in read]
 

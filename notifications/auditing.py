@@ -8,14 +8,13 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from notifications.models import DATABASE, TOUCHED_AT, Message, Receipt
-from sagas.participant.among import Among, touched
+from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 
 
 class AuditedMail(NamedTuple):
     """One mail of a saga."""
 
-    saga_id: UUID
-    message_pk: UUID
+    saga_id: SagaKey
     kind: str
     status: str
 
@@ -23,15 +22,15 @@ class AuditedMail(NamedTuple):
 def audited_mails(*, among: Among) -> list[AuditedMail]:
     """Return the mails of these sagas; Crowded if they are too many for one range."""
     rows = Message.objects.using(DATABASE).order_by()
-    read = rows.values_list("saga_id", "pk", "kind", "status")
+    read = rows.values_list(SAGA_KEY, "kind", "status")
     return [AuditedMail(*row) for row in among.rows(read)]
 
 
-def lone_receipts(*, among: Among) -> list[UUID]:
+def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no mail."""
     mail = Message.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
     receipts = Receipt.objects.using(DATABASE).filter(~Exists(mail))
-    return among.rows(receipts.values_list("saga_id", flat=True))
+    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
 
 
 def touched_mails(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

@@ -10,7 +10,7 @@ from django.db.models import CharField, Exists, OuterRef, Sum, Value
 from django.db.models.functions import Cast, Collate, Concat
 
 from orders.models import DATABASE, TOUCHED_AT, Order, Receipt
-from sagas.participant.among import Among, touched
+from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 
 _LINE = Concat(
     "lines__sku", Value("*"), Cast("lines__quantity", CharField()), output_field=CharField()
@@ -20,8 +20,7 @@ _LINE = Concat(
 class AuditedOrder(NamedTuple):
     """An order; amounts in minor units, ``goods`` such as ``BOWL*1 MUG*2``."""
 
-    saga_id: UUID
-    order_id: UUID
+    saga_id: SagaKey
     status: str
     total: int
     currency: str
@@ -36,17 +35,15 @@ def audited_orders(*, among: Among) -> list[AuditedOrder]:
         lines_total=Sum("lines__line_total"),
         goods=StringAgg(_LINE, " ", order_by=Collate("lines__sku", "C")),
     )
-    read = summed.values_list(
-        "saga_id", "pk", "status", "total", "currency", "lines_total", "goods"
-    )
+    read = summed.values_list(SAGA_KEY, "status", "total", "currency", "lines_total", "goods")
     return [AuditedOrder(*row) for row in among.rows(read)]
 
 
-def lone_receipts(*, among: Among) -> list[UUID]:
+def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no order."""
     order = Order.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
     receipts = Receipt.objects.using(DATABASE).filter(~Exists(order))
-    return among.rows(receipts.values_list("saga_id", flat=True))
+    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
 
 
 def touched_orders(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

@@ -8,14 +8,13 @@ from uuid import UUID
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from payments.models import DATABASE, Kind, OperationStatus, Payment, Receipt
-from sagas.participant.among import Among, touched
+from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 
 
 class AuditedPayment(NamedTuple):
     """A payment; amounts in minor units, and how many charges and refunds got through."""
 
-    saga_id: UUID
-    payment_id: UUID
+    saga_id: SagaKey
     status: str
     amount: int
     captured: int
@@ -30,17 +29,16 @@ def audited_payments(*, among: Among) -> list[AuditedPayment]:
     rows = Payment.objects.using(DATABASE).order_by()
     counted = rows.annotate(charges=_done(Kind.CHARGE), refunds=_done(Kind.REFUND))
     read = counted.values_list(
-        "saga_id", "pk", "status", "amount", "captured", "refunded", "currency", "charges",
-        "refunds",
+        SAGA_KEY, "status", "amount", "captured", "refunded", "currency", "charges", "refunds"
     )  # fmt: skip
     return [AuditedPayment(*row) for row in among.rows(read)]
 
 
-def lone_receipts(*, among: Among) -> list[UUID]:
+def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no payment."""
     payment = Payment.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
     receipts = Receipt.objects.using(DATABASE).filter(~Exists(payment))
-    return among.rows(receipts.values_list("saga_id", flat=True))
+    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
 
 
 def touched_payments(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

@@ -21,6 +21,7 @@ from payments.gateways.ledger import Entry
 from payments.gateways.port import RefundStatus
 from payments.gateways.registry import gateway
 from payments.models import DATABASE, Kind, OperationStatus, Payment, PaymentOperation
+from sagas.participant import crash
 
 #: How far the provider's clock and ours may differ.
 SKEW = timedelta(minutes=5)
@@ -143,7 +144,7 @@ def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool
     with calls.asking():
         # Intents at the borders are read twice: the clocks differ.
         entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
-        while page := list(islice(entries, _PAGE)):
+        while page := _next(entries):
             ours = _payments_of(page)
             for entry in page:
                 missing.pop(entry.ref, None)
@@ -155,6 +156,11 @@ def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool
                     suspects.append((payment.saga_id, entry.ref))
     suspects += [(saga_id, ref) for ref, saga_id in missing.items()]
     return Span(intents=intents, suspects=suspects, strangers=unknown)
+
+
+def _next(entries: Iterator[Entry]) -> Sequence[Entry]:
+    with crash.calling("payments.read_ledger"):
+        return list(islice(entries, _PAGE))
 
 
 def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
@@ -205,10 +211,12 @@ def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
 def _exact(provider: str, ref: str) -> Entry | None:
     """Return an intent as it is now, with the refunds that are through."""
     with calls.asking():
-        entry = gateway(provider).entry(ref=ref)
+        with crash.calling("payments.read_entry"):
+            entry = gateway(provider).entry(ref=ref)
         if entry is None or not entry.refunded:
             return entry
-        made = gateway(provider).refunds_of(ref=ref)
+        with crash.calling("payments.read_refunds"):
+            made = gateway(provider).refunds_of(ref=ref)
     through = sum(each.amount for each in made if each.status is RefundStatus.SUCCEEDED)
     return replace(entry, refunded=through)
 

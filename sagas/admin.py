@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from sagas import bulk
+from sagas.console.audit_view import audit_page
 from sagas.console.bulk_view import bulk_list, bulk_page, freeze
 from sagas.console.dashboard import dashboard_part
 from sagas.console.export import stream
@@ -41,6 +42,7 @@ class SagaAdmin(SagaListing):
             path("export/", self.admin_site.admin_view(self.export), name="sagas_saga_export"),
             path("bulk/", self._page(bulk_list), name="sagas_saga_bulk_list"),
             path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
+            path("audit/", self._page(audit_page), name="sagas_saga_audit"),
             path("switches/", self._page(switches_page), name="sagas_saga_switches"),
             *super().get_urls(),
         ]

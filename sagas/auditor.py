@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from sagas.participant.among import Among
+from sagas.participant.among import Among, SagaKey
 
 #: Sagas, each with what is suspect about it outside; empty for whatever it has there.
 Suspects = Sequence[tuple[UUID, str]]
@@ -55,7 +55,7 @@ class Claim(NamedTuple):
     ``steps`` has each step of the definition; it is empty if the running code does not know it.
     """
 
-    saga_id: UUID
+    saga_id: SagaKey
     kind: str
     state: str
     reached: str
@@ -122,7 +122,7 @@ class Auditor(Protocol):
     #: Those outside, which keep books of their own.
     ledgers: Sequence[str]
 
-    def look(self, claims: Mapping[UUID, Claim], among: Among) -> Seen:
+    def look(self, claims: Mapping[SagaKey, Claim], among: Among) -> Seen:
         """Read the domains' rows among these sagas and compare them with the claims.
 
         Args:
@@ -133,7 +133,7 @@ class Auditor(Protocol):
             Crowded: the range is to be halved.
         """
 
-    def look_outside(self, claims: Mapping[UUID, Claim], suspects: Suspects) -> Seen:
+    def look_outside(self, claims: Mapping[SagaKey, Claim], suspects: Suspects) -> Seen:
         """Ask the outside world about each of these alone, as it is now."""
 
     def totals(self) -> Seen:

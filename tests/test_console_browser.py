@@ -11,7 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 
 from sagas.console.tests.conftest import make_groups
-from sagas.models import Assignment, BulkItem, OperatorAction, Saga
+from sagas.models import Assignment, AuditRun, BulkItem, OperatorAction, Saga
 from tests.browser import Desk, desk, employ, running_browser
 from tests.conftest import Stack
 from tests.waiting import eventually
@@ -78,6 +78,22 @@ def test_a_failed_refund_is_found_in_the_queue_and_retried_from_its_step(
     reaches(placed, "COMPENSATED")
     olga.reads("all of 12.50 EUR was given back")
     assert shop.settled(placed)["refunded"] == 1250
+
+
+def test_the_audit_is_run_from_the_console_and_shows_what_it_finds(shop: Stack, olga: Desk) -> None:
+    provider = f"http://127.0.0.1:{shop.ports.provider}/v1/payment_intents"
+    body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
+    charge = httpx.post(provider, json=body).json()["id"]
+    httpx.post(f"{provider}/{charge}/confirm", json={}).raise_for_status()
+    olga.open(reverse("admin:sagas_saga_audit"))
+    olga.reads("Never ran.")
+    olga.page.get_by_role("button", name="Audit now").click()
+    olga.reads("Asked for.")
+    ended = AuditRun.objects.using("default").filter(finished_at__isnull=False)
+    eventually(ended.exists, timeout=60)
+    olga.open(reverse("admin:sagas_saga_audit"))
+    olga.reads(f"the provider holds the charge {charge}, and there is no payment of ours")
+    olga.reads("129.00 EUR")
 
 
 def test_the_list_finds_a_stuck_checkout_by_the_shoppers_mail(shop: Stack, olga: Desk) -> None:

@@ -20,17 +20,18 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    TextField,
     Value,
     When,
     Window,
 )
-from django.db.models.functions import Coalesce, Lag, Now
+from django.db.models.functions import Cast, Coalesce, Lag, Now
 
 from sagas import journal
 from sagas.audit.profiles import Profile, Wording, profile_of
 from sagas.auditor import Claim
 from sagas.models import DATABASE, Direction, Outcome, Saga, StepRun
-from sagas.participant.among import PAGE, Among
+from sagas.participant.among import PAGE, SAGA_KEY, Among, SagaKey
 
 #: A worker that ignores its limit is ended at this many times the limit (``sagas.tasks``).
 _LIMITS_AT_THE_MOST = 3
@@ -39,7 +40,7 @@ _LIMITS_AT_THE_MOST = 3
 class Said(NamedTuple):
     """The columns of a saga's row that are looked at, in the order in which they are read."""
 
-    pk: UUID
+    saga_id: SagaKey
     kind: str
     version: int
     state: str
@@ -77,7 +78,7 @@ class Row(NamedTuple):
 class Told(NamedTuple):
     """What history says of one saga; superseded attempts left out."""
 
-    saga_id: UUID
+    saga_id: SagaKey
     done: str | None
     undone: str | None
     follow_ups: int
@@ -85,7 +86,7 @@ class Told(NamedTuple):
     last_epoch: int | None
 
 
-NEVER_TOLD = Told(UUID(int=0), None, None, 0, None, None)
+NEVER_TOLD = Told("", None, None, 0, None, None)
 
 
 class _Names(Func):
@@ -112,7 +113,7 @@ def next_page(after: UUID) -> tuple[Among, bool]:
     return (Among(after), True) if last is None else (Among(after, last), False)
 
 
-def read_rows(among: Among) -> Mapping[UUID, Row]:
+def read_rows(among: Among) -> Mapping[SagaKey, Row]:
     """Return the sagas among these, by id."""
     rows = among.rows(_described(_sagas()), saga="pk")
     return {row[0]: _row(Said(*row)) for row in rows}
@@ -123,7 +124,7 @@ def revisions(saga_ids: Sequence[UUID]) -> Mapping[UUID, int]:
     return dict(_sagas().filter(pk__in=saga_ids).values_list("pk", "revision"))
 
 
-def read_history(among: Among) -> Mapping[UUID, Told]:
+def read_history(among: Among) -> Mapping[SagaKey, Told]:
     """Return what history says of each of these sagas that has one."""
     runs = StepRun.objects.using(DATABASE).exclude(outcome=Outcome.SUPERSEDED)
     told = (
@@ -137,16 +138,16 @@ def read_history(among: Among) -> Mapping[UUID, Told]:
             last_epoch=Max("epoch"),
         )
     )
-    read = told.values_list("saga_id", "done", "undone", "follow_ups", "first_epoch", "last_epoch")
+    read = told.values_list(SAGA_KEY, "done", "undone", "follow_ups", "first_epoch", "last_epoch")
     return {row[0]: Told(*row) for row in among.rows(read)}
 
 
-def falling_epochs(saga_ids: Sequence[UUID]) -> Sequence[UUID]:
+def falling_epochs(saga_ids: Sequence[SagaKey]) -> Sequence[SagaKey]:
     """Return those of these sagas in whose history an epoch falls."""
     runs = StepRun.objects.using(DATABASE).exclude(outcome=Outcome.SUPERSEDED)
     before = Window(Lag("epoch"), partition_by="saga_id", order_by="pk")
     fallen = runs.filter(saga_id__in=saga_ids).annotate(before=before).filter(epoch__lt=F("before"))
-    return sorted(set(fallen.order_by().values_list("saga_id", flat=True)))
+    return sorted({str(each) for each in fallen.order_by().values_list("saga_id", flat=True)})
 
 
 def _sagas() -> QuerySet[Saga]:
@@ -172,13 +173,13 @@ def _described(sagas: QuerySet[Saga]) -> QuerySet[Saga, tuple[object, ...]]:
         is_past_deadline=_is(Q(deadline_at__lt=_ago(budget + longest_attempt), parked="")),
         is_doubled=Exists(same.exclude(pk=OuterRef("pk"))),
     )
-    return described.values_list(*Said._fields)
+    return described.values_list(Cast("pk", TextField()), *Said._fields[1:])
 
 
 def _row(said: Said) -> Row:
     profile = profile_of(said.wording)
     claim = Claim(
-        saga_id=said.pk,
+        saga_id=said.saga_id,
         kind=said.kind,
         state=said.state,
         reached=said.reached,

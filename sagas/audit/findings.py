@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from sagas.auditor import Fault, Severity
 from sagas.models import DATABASE, Finding
+from sagas.participant import crash
 
 
 def open_findings() -> QuerySet[Finding]:
@@ -25,7 +25,7 @@ def keep(faults: Sequence[Fault]) -> list[Finding]:
     by_key = {_key(fault): fault for fault in faults}
     if not by_key:
         return []
-    with transaction.atomic(using=DATABASE):
+    with crash.committing("sagas.keep_findings", using=DATABASE):
         known = open_findings().filter(key__in=by_key).order_by("pk").select_for_update()
         for finding in known:
             _describe(finding, by_key.pop(finding.key))
@@ -46,7 +46,8 @@ def close_what_is_gone(among: QuerySet[Finding], *, since: datetime, silent: Seq
     unseen = among.filter(last_seen_at__lt=since)
     for source in silent:
         unseen = unseen.exclude(sources__contains=[source])
-    return unseen.update(closed_at=Now())
+    with crash.statement("sagas.close_findings", using=DATABASE):
+        return unseen.update(closed_at=Now())
 
 
 def of_saga(saga_id: UUID) -> QuerySet[Finding]:
@@ -56,8 +57,11 @@ def of_saga(saga_id: UUID) -> QuerySet[Finding]:
 
 def counts() -> tuple[int, int]:
     """Return how many violations are open, and how many findings wait for a person."""
-    violations = open_findings().filter(severity=Severity.VIOLATION).count()
-    return violations, open_findings().filter(~Q(severity=Severity.VIOLATION)).count()
+    are_violations = Q(severity=Severity.VIOLATION)
+    counted = open_findings().aggregate(
+        violations=Count("pk", filter=are_violations), waiting=Count("pk", filter=~are_violations)
+    )
+    return counted["violations"], counted["waiting"]
 
 
 _CHANGING = ("severity", "what", "amount", "currency", "mend", "url", "sources", "last_seen_at")

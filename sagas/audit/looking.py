@@ -16,8 +16,11 @@ from django.conf import settings
 from sagas import registry
 from sagas.audit import claims, rules
 from sagas.audit.claims import Row
+from sagas.audit.readers import read_ahead
 from sagas.auditor import Auditor, Claim, Seen, Suspects
-from sagas.participant.among import NIL, PAGE, Among, Crowded
+from sagas.participant.among import NIL, PAGE, Among, Crowded, SagaKey
+
+Look = tuple[Mapping[SagaKey, Row], Seen]
 
 
 def auditors() -> Sequence[Auditor]:
@@ -32,18 +35,16 @@ def look_at_everything(seen: Seen) -> Iterator[int]:
     Yields:
         How many sagas each page had; its faults are in ``seen`` by then.
     """
-    after, is_last = NIL, False
-    while not is_last:
-        page, is_last = claims.next_page(after)
-        yield _look_at_page(page, seen)
-        after = page.upto
+    with read_ahead(_first_looks, _pages()) as looks:
+        for page in looks:
+            yield sum(_look_again(rows, found, seen) for rows, found in page)
 
 
 def look_at(saga_ids: Sequence[UUID], seen: Seen) -> int:
-    """Look at these sagas; return how many there are."""
-    for n in range(0, len(saga_ids), PAGE):
-        _look_at_page(Among(ids=tuple(saga_ids[n : n + PAGE])), seen)
-    return len(saga_ids)
+    """Look at these sagas; return how many of them there are."""
+    pages = (saga_ids[n : n + PAGE] for n in range(0, len(saga_ids), PAGE))
+    looks = (first_look(Among(ids=tuple(page))) for page in pages)
+    return sum(_look_again(rows, found, seen) for rows, found in looks)
 
 
 def look_outside(suspects: Suspects, seen: Seen) -> None:
@@ -55,7 +56,7 @@ def look_outside(suspects: Suspects, seen: Seen) -> None:
         _keep_what_stood_still(found, rows, seen)
 
 
-def first_look(among: Among) -> tuple[Mapping[UUID, Row], Seen]:
+def first_look(among: Among) -> Look:
     """Return the rows among these, and all that does not fit at first sight.
 
     Raises:
@@ -78,11 +79,25 @@ def second_look(saga_ids: Sequence[UUID], seen: Seen) -> None:
     _keep_what_stood_still(found, rows, seen)
 
 
-def _look_at_page(among: Among, seen: Seen) -> int:
+def _pages() -> Iterator[Among]:
+    """Yield ranges that are all ids together, each with a page of sagas."""
+    after, is_last = NIL, False
+    while not is_last:
+        page, is_last = claims.next_page(after)
+        yield page
+        after = page.upto
+
+
+def _first_looks(among: Among) -> list[Look]:
+    """Look at a range, or at its halves if it is too crowded."""
     try:
-        rows, found = first_look(among)
+        return [first_look(among)]
     except Crowded:
-        return sum(_look_at_page(half, seen) for half in among.halves())
+        return [look for half in among.halves() for look in _first_looks(half)]
+
+
+def _look_again(rows: Mapping[SagaKey, Row], found: Seen, seen: Seen) -> int:
+    """Look a second time at what is suspect; return how many sagas there were."""
     seen.silent |= found.silent
     suspects = list({fault.saga_id for fault in found.faults if fault.saga_id is not None})
     for n in range(0, len(suspects), PAGE):
@@ -90,17 +105,17 @@ def _look_at_page(among: Among, seen: Seen) -> int:
     return len(rows)
 
 
-def _keep_what_stood_still(found: Seen, rows: Mapping[UUID, Row], seen: Seen) -> None:
+def _keep_what_stood_still(found: Seen, rows: Mapping[SagaKey, Row], seen: Seen) -> None:
     """Guard: a fault counts only if its saga's row did not move while it was looked at."""
     seen.silent |= found.silent
     suspects = [fault.saga_id for fault in found.faults if fault.saga_id is not None]
     by_now = claims.revisions(suspects)
     for fault in found.faults:
-        row = rows.get(fault.saga_id) if fault.saga_id else None
+        row = rows.get(str(fault.saga_id))
         before = row.claim.revision if row else None
         if fault.saga_id is None or by_now.get(fault.saga_id) == before:
             seen.faults.append(fault)
 
 
-def _claims_of(rows: Mapping[UUID, Row]) -> Mapping[UUID, Claim]:
+def _claims_of(rows: Mapping[SagaKey, Row]) -> Mapping[SagaKey, Claim]:
     return {saga_id: row.claim for saga_id, row in rows.items()}

@@ -7,7 +7,8 @@ from uuid import UUID
 from sagas.audit.claims import NEVER_TOLD, Row, Told, falling_epochs
 from sagas.audit.profiles import is_at_rest
 from sagas.auditor import Fault, Mend, Severity
-from sagas.models import FAILED, Parked
+from sagas.models import COMPENSATING, FAILED, Parked
+from sagas.participant.among import SagaKey
 
 #: The sagas themselves, as a source.
 SAGAS = "sagas"
@@ -21,7 +22,7 @@ _WAITS = {
 }
 
 
-def row_faults(rows: Mapping[UUID, Row]) -> Iterator[Fault]:
+def row_faults(rows: Mapping[SagaKey, Row]) -> Iterator[Fault]:
     """Yield what is wrong with the rows by themselves, and which ones wait for a person."""
     for row in rows.values():
         for what in row.profile.faults:
@@ -31,10 +32,10 @@ def row_faults(rows: Mapping[UUID, Row]) -> Iterator[Fault]:
         if row.claim.state == FAILED or row.claim.parked:
             yield _waits(row)
         elif what := _hangs(row):
-            yield _fault(row, "nothing-hangs", what, mend=Mend.RETRY)
+            yield _fault(row, "nothing-hangs", what, mend=_unhang(row))
 
 
-def history_faults(rows: Mapping[UUID, Row], history: Mapping[UUID, Told]) -> Iterator[Fault]:
+def history_faults(rows: Mapping[SagaKey, Row], history: Mapping[SagaKey, Told]) -> Iterator[Fault]:
     """Yield where history does not show what the rows claim."""
     several_epochs = []
     for saga_id, row in rows.items():
@@ -70,6 +71,12 @@ def _hangs(row: Row) -> str:
     return ""
 
 
+def _unhang(row: Row) -> Mend:
+    if row.said.has_time:
+        return Mend.RETRY
+    return Mend.BY_HAND if row.claim.state == COMPENSATING else Mend.COMPENSATE
+
+
 def _waits(row: Row) -> Fault:
     what, mend = "FAILED: an undo was given up", Mend.RETRY
     if row.claim.parked:
@@ -89,7 +96,7 @@ def _fault(
     subject: str = "",
 ) -> Fault:
     return Fault(
-        saga_id=row.claim.saga_id,
+        saga_id=UUID(row.claim.saga_id),
         invariant=invariant,
         what=what,
         sources=(SAGAS,),

@@ -16,6 +16,7 @@ from sagas.audit import findings, looking, scopes
 from sagas.audit.scopes import OUTSIDE, SAGAS
 from sagas.auditor import Seen, Severity
 from sagas.models import DATABASE, AuditRun, Finding
+from sagas.participant import crash
 
 log = structlog.get_logger(__name__)
 
@@ -48,19 +49,29 @@ class _Run:
                 return
 
 
-def run(scope: Scope, *, saga_id: UUID | None = None, seconds: float = float("inf")) -> AuditRun:
+def run(
+    scope: Scope,
+    *,
+    saga_id: UUID | None = None,
+    ledger: timedelta | None = None,
+    seconds: float = float("inf"),
+) -> AuditRun:
     """Look, write down what was found, close what is gone, and tell people what is new.
 
     Args:
         scope: everything, what changed since the last run, or ``saga_id`` alone.
+        ledger: how far back a look at everything reads the outside ledgers; all by default.
         seconds: how long it may take; it ends with the page that is at hand then.
     """
     begun = time.monotonic()
-    row = AuditRun.objects.using(DATABASE).create(scope=scope)
+    with crash.statement("sagas.begin_audit", using=DATABASE):
+        row = AuditRun.objects.using(DATABASE).create(scope=scope)
     row.refresh_from_db(using=DATABASE)
     this = _Run(row)
     before, now = _marks_before(), _marks_now(row, this.seen)
-    this.follow(_look(this, saga_id, before, now), until=begun + seconds)
+    ledger_since = now[SAGAS] - ledger if ledger else None
+    look = _look(this, saga_id, before, now, ledger_since)
+    this.follow(look, until=begun + seconds)
     if not this.is_cut_short:
         _close(this, saga_id)
         row.watermarks = _moved(before, now, this.seen)
@@ -80,12 +91,14 @@ def last_run() -> AuditRun | None:
     return ended.exclude(scope=Scope.ONE).first()
 
 
-def _look(this: _Run, saga_id: UUID | None, before: Marks, now: Marks) -> Iterator[int]:
+def _look(
+    this: _Run, saga_id: UUID | None, before: Marks, now: Marks, ledger_since: datetime | None
+) -> Iterator[int]:
     if saga_id is not None:
         return scopes.one(this.seen, saga_id)
     if this.row.scope == Scope.CHANGED and SAGAS in before:
         return scopes.changed(this.seen, run=this.row, since=before, until=now)
-    return scopes.everything(this.seen)
+    return scopes.everything(this.seen, ledger_since=ledger_since)
 
 
 def _marks_before() -> Marks:
@@ -126,7 +139,8 @@ def _finish(this: _Run, *, seconds: float) -> None:
     row.not_looked_at = sorted(seen.silent) + ([THE_REST] if this.is_cut_short else [])
     row.violations, row.waiting = findings.counts()
     row.finished_at = Now()
-    row.save(using=DATABASE)
+    with crash.statement("sagas.finish_audit", using=DATABASE):
+        row.save(using=DATABASE)
     row.refresh_from_db(using=DATABASE)
     journal.beat(HEARTBEAT)
     log.info(

@@ -21,7 +21,7 @@ from sagas.stuck import UNFINISHED
 #: The sagas themselves, and all outside ledgers, as sources with a watermark.
 SAGAS, OUTSIDE = "sagas", "outside"
 #: A transaction has the time of its begin, and is seen at its end: so look back a little further.
-_OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=5)
 #: So long a cancelled charge may still come through (``payments.late``).
 _LEDGER_OVERLAP = timedelta(hours=24)
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,11 +31,11 @@ _ASKED = 20
 Marks = Mapping[str, datetime]
 
 
-def everything(seen: Seen) -> Iterator[int]:
-    """Look at all sagas, all rows of the domains and all of the outside ledgers."""
+def everything(seen: Seen, *, ledger_since: datetime | None = None) -> Iterator[int]:
+    """Look at all sagas, all rows of the domains, and the ledgers from a moment on, or all of them."""
     yield from looking.look_at_everything(seen)
     for auditor in looking.auditors():
-        yield from _outside(auditor, seen, since=None)
+        yield from _outside(auditor, seen, since=ledger_since)
     yield _totals(seen)
 
 
@@ -47,7 +47,7 @@ def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Iterato
         since: until when the last run has looked at each source.
         until: the time of each source at the begin of this run.
     """
-    began = since[SAGAS] - _OVERLAP
+    began = since[SAGAS] - OVERLAP
     sagas = Saga.objects.using(DATABASE).annotate(saga_id=F("pk"))
     for page in touched(sagas, when=F("updated_at"), since=began, before=until[SAGAS]):
         yield looking.look_at(page, seen)
@@ -56,7 +56,8 @@ def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Iterato
             yield looking.look_at(page, seen)
     for auditor in looking.auditors():
         yield from _in_domains(auditor, seen, since=since, until=until)
-        yield from _outside(auditor, seen, since=since.get(OUTSIDE, _EVER) - _LEDGER_OVERLAP)
+        last = since.get(OUTSIDE)
+        yield from _outside(auditor, seen, since=last - _LEDGER_OVERLAP if last else None)
         yield from _outside_before(auditor, seen, run)
     yield _totals(seen)
 
@@ -85,12 +86,12 @@ def _found_before(run: AuditRun) -> Iterator[Sequence[UUID]]:
 def _in_domains(auditor: Auditor, seen: Seen, *, since: Marks, until: Marks) -> Iterator[int]:
     """Look at the sagas whose domains wrote something, but for those that wrote themselves too."""
     written = Saga.objects.using(DATABASE).filter(
-        updated_at__gte=since[SAGAS] - _OVERLAP, updated_at__lt=until[SAGAS]
+        updated_at__gte=since[SAGAS] - OVERLAP, updated_at__lt=until[SAGAS]
     )
     for source in auditor.sources:
         if source not in until:
             continue
-        began = since.get(source, _EVER + _OVERLAP) - _OVERLAP
+        began = since.get(source, _EVER + OVERLAP) - OVERLAP
         try:
             for page in auditor.touched(source, since=began, before=until[source]):
                 done = set(written.filter(pk__in=page).values_list("pk", flat=True))

@@ -1,5 +1,6 @@
 """The audit by the clock, and on a person's word: one run at a time, with an end."""
 
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -7,6 +8,7 @@ from celery import current_app, shared_task
 
 from sagas.audit import runs
 from sagas.audit.runs import Scope
+from sagas.participant import crash
 from sagas.tasks import BROKER_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -15,6 +17,9 @@ log = structlog.get_logger(__name__)
 QUEUE = "audit"
 #: Seconds that a run may take; what it does not come to is left to the next.
 LONGEST = 600
+#: How far back the daily run reads the provider's ledger: it comes in pages of a hundred. Whoever
+#: wants all of it calls ``manage.py audit --all``.
+_LEDGER = timedelta(days=7)
 #: A run that hangs in a call is ended by its worker.
 _SOFT, _HARD = LONGEST + 60, LONGEST + 120
 
@@ -27,13 +32,15 @@ def audit(*, everything: bool = False, **_: Any) -> None:
     if runs.is_running(within=_HARD):
         log.info("audit_runs_already")
         return
-    runs.run(Scope.EVERYTHING if everything else Scope.CHANGED, seconds=LONGEST)
+    scope = Scope.EVERYTHING if everything else Scope.CHANGED
+    runs.run(scope, ledger=_LEDGER, seconds=LONGEST)
 
 
 def ask_for_a_run() -> bool:
     """Have a worker look at what changed; False if the broker is away."""
     try:
-        current_app.send_task(audit.name, queue=QUEUE)
+        with crash.calling("sagas.ask_for_audit"):
+            current_app.send_task(audit.name, queue=QUEUE)
     except BROKER_ERRORS as error:
         log.warning("audit_not_asked_for", error=type(error).__name__)
         return False

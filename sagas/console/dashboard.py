@@ -11,7 +11,8 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from sagas import switches
-from sagas.console import charts, figures, workers
+from sagas.console import audit_view, charts, figures, workers
+from sagas.console.audit_view import Summary
 from sagas.console.charts import Chart, Series
 from sagas.console.figures import Hour, Stuck
 from sagas.console.switches_view import levers
@@ -40,12 +41,14 @@ def dashboard_part(request: HttpRequest, **_: Any) -> HttpResponse:
 
 def _shown(now: datetime, crew: Crew | None) -> dict[str, Any]:
     stuck, pulse, hours = figures.stuck(), workers.pulse(now=now), figures.hours(now=now)
+    audit = audit_view.summary()
     return {
         "now": now,
-        "alarms": list(_alarms(stuck, pulse, crew)),
+        "alarms": list(_alarms(stuck, audit, pulse, crew)),
         "held_back": _held_back(),
         "unsettled": figures.unsettled(),
         "stuck": stuck,
+        "audit": audit,
         "today": figures.today(now=now),
         "hours": hours,
         "busy": any(hour.started or hour.settled or hour.failed for hour in hours),
@@ -58,12 +61,14 @@ def _shown(now: datetime, crew: Crew | None) -> dict[str, Any]:
     }
 
 
-def _alarms(stuck: Stuck, pulse: Pulse, crew: Crew | None) -> Iterator[str]:
+def _alarms(stuck: Stuck, audit: Summary, pulse: Pulse, crew: Crew | None) -> Iterator[str]:
     """Say in words what somebody should look at, the worst first."""
     if stuck.sagas:
         risk = f", {stuck.at_risk:,} of them with money at risk" if stuck.at_risk else ""
         verb = "is" if stuck.sagas == 1 else "are"
         yield f"{stuck.sagas:,} saga{'' if stuck.sagas == 1 else 's'} {verb} stuck{risk}."
+    if audit.alarm:
+        yield audit.alarm
     if pulse.fault:
         yield pulse.fault
     if crew is None:

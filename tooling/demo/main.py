@@ -8,6 +8,7 @@ from pathlib import Path
 
 import django
 
+from tooling.demo.audit import audit
 from tooling.local.commands import manage, migrate
 from tooling.local.instance import Instance
 from tooling.local.ledger import Ledger
@@ -32,7 +33,7 @@ SHORT_TIMES = {
 
 
 def main() -> int:
-    """Run the demo on a fresh shop; 0 only if every checkout ended as it must."""
+    """Run the demo on a fresh shop; 0 only if all ended as it must and the audit is clean."""
     begun = time.monotonic()
     instance = Instance("demo")
 
@@ -78,14 +79,17 @@ def _play(
     demo = Demo(supervisor, ports, Shopper(api), witnesses, journal_of(instance), say)
     rows = demo.run()
     print(f"\n{table(rows)}\n", flush=True)
-    wrong = [row for row in rows if row.faults]
-    for row in wrong:
-        print(f"WRONG {row.tried}: {'; '.join(row.faults)}")
+    wrong = [f"{row.tried}: {'; '.join(row.faults)}" for row in rows if row.faults]
+    say("auditing the five databases and the provider's ledger")
+    looked_at, faults = audit(environment)
+    wrong += [f"audit: {fault}" for fault in faults]
+    for each in wrong:
+        print(f"WRONG {each}")
     if wrong:
         for log in sorted(instance.logs.glob("*.log")):
             print(f"\n--- {log}\n{tail(log)}")
         return 1
-    say(f"all {len(rows)} are as they must be")
+    say(f"all {len(rows)} are as they must be; the audit is clean: {looked_at}")
     return 0
 
 

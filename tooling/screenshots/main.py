@@ -64,6 +64,7 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
                 "saga-complete": f"{saga}{fine}/change/",
                 "dry-run": f"{saga}{fine}/do/compensate/",
                 "needs-a-human": f"{saga}needs-a-human/",
+                "audit": f"{saga}audit/",
                 "hold-back": f"{saga}switches/",
                 "bulk-runs": f"{saga}bulk/",
                 "bulk-run": f"{saga}bulk/{checkouts['bulk run']}/",
@@ -83,6 +84,7 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     from django.contrib.auth.models import User
 
     from sagas import bulk, verbs
+    from sagas.audit import runs
     from sagas.mandates import Mandate
     from sagas.models import Saga
 
@@ -95,6 +97,8 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     _until(lambda: Saga.objects.using("default").get(pk=failed).state == "FAILED")
     doubtful = _place(api, "tok_late_success_3600")
     _until(lambda: Saga.objects.using("default").get(pk=doubtful).error_outcome == "in_doubt")
+    _charge_past_us(ports)
+    runs.run(runs.Scope.EVERYTHING)
     admin = User.objects.get(username="admin")
     chosen = [UUID(saga_id) for saga_id in placed]
     run = bulk.freeze(chosen, operator=admin, verb="compensate", address=None)
@@ -118,6 +122,14 @@ def _place(api: str, token: str) -> str:
     answer = httpx.post(f"{api}/checkouts", json=body, headers=headers, timeout=20)
     answer.raise_for_status()
     return str(answer.json()["id"])
+
+
+def _charge_past_us(ports: Ports) -> None:
+    """Let the provider hold a charge that we never asked for, which the audit finds."""
+    provider = f"http://127.0.0.1:{ports.provider}/v1/payment_intents"
+    body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
+    made = httpx.post(provider, json=body, timeout=20).raise_for_status().json()
+    httpx.post(f"{provider}/{made['id']}/confirm", json={}, timeout=20).raise_for_status()
 
 
 def _until(is_so: Callable[[], bool]) -> None:

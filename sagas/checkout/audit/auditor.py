@@ -16,7 +16,7 @@ from orders import services as orders
 from payments import services as payments
 from sagas.auditor import Claim, Fault, Seen, Suspects
 from sagas.checkout.audit import rules
-from sagas.participant.among import Among, clock
+from sagas.participant.among import Among, SagaKey, clock
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class CheckoutAuditor:
     sources: Sequence[str] = tuple(_TOUCHED)
     ledgers: Sequence[str] = (rules.PROVIDER,)
 
-    def look(self, claims: Mapping[UUID, Claim], among: Among) -> Seen:
+    def look(self, claims: Mapping[SagaKey, Claim], among: Among) -> Seen:
         """Read the domains' rows among these sagas and compare them with the claims."""
         seen = Seen()
         mine = [claim for claim in claims.values() if claim.kind == KIND]
@@ -60,13 +60,13 @@ class CheckoutAuditor:
         )
         return seen
 
-    def look_outside(self, claims: Mapping[UUID, Claim], suspects: Suspects) -> Seen:
+    def look_outside(self, claims: Mapping[SagaKey, Claim], suspects: Suspects) -> Seen:
         """Ask the provider about each of these alone, as it is now."""
-        mine = [(saga_id, ref) for saga_id, ref in suspects if saga_id in claims]
+        mine = [(saga_id, ref) for saga_id, ref in suspects if str(saga_id) in claims]
         seen = Seen()
         said = _ask(rules.PROVIDER, seen, lambda: payments.disagreements_of(mine)) or []
         faults = (
-            rules.ledger_fault(claims[each.saga_id], each)
+            rules.ledger_fault(claims[str(each.saga_id)], each)
             for each in said
             if each.saga_id is not None
         )
@@ -113,17 +113,17 @@ CHECKOUT = CheckoutAuditor()
 class _Rows:
     """Rows of the domains by saga; those without a saga, and doubled ones, are faults."""
 
-    def __init__(self, among: Among, claims: Mapping[UUID, Claim], seen: Seen) -> None:
+    def __init__(self, among: Among, claims: Mapping[SagaKey, Claim], seen: Seen) -> None:
         self._among, self._claims, self._seen = among, claims, seen
 
     def read(
         self, source: str, read: Callable[..., list[T]], of_nobody: Callable[[T], Fault]
-    ) -> Mapping[UUID, T] | None:
+    ) -> Mapping[SagaKey, T] | None:
         """Return a domain's rows by saga; None if it does not answer."""
         rows = _ask(source, self._seen, partial(read, among=self._among))
         return None if rows is None else self._by_saga(source, rows, of_nobody)
 
-    def mails(self) -> tuple[Mapping[UUID, Any] | None, Mapping[UUID, Any] | None]:
+    def mails(self) -> tuple[Mapping[SagaKey, Any] | None, Mapping[SagaKey, Any] | None]:
         """Return the confirmations and the apologies by saga."""
         source = rules.NOTIFICATIONS
         mails = _ask(source, self._seen, partial(notifications.audited_mails, among=self._among))
@@ -147,17 +147,17 @@ class _Rows:
 
     def _by_saga(
         self, source: str, rows: Iterable[T], of_nobody: Callable[[T], Fault]
-    ) -> Mapping[UUID, T]:
-        found: dict[UUID, T] = {}
+    ) -> Mapping[SagaKey, T]:
+        found: dict[SagaKey, T] = {}
         for row in rows:
-            saga_id: UUID = row[0]  # type: ignore[index]
+            saga_id: SagaKey = row[0]  # type: ignore[index]
             if found.setdefault(saga_id, row) is not row:
                 self._seen.faults.append(rules.doubled(source, saga_id, self._claims.get(saga_id)))
         self._seen.faults += (of_nobody(found[each]) for each in found.keys() - self._claims.keys())
         return found
 
 
-_RECEIPTS: Mapping[str, Callable[..., list[UUID]]] = {
+_RECEIPTS: Mapping[str, Callable[..., list[SagaKey]]] = {
     rules.ORDERS: orders.lone_receipts,
     rules.INVENTORY: inventory.lone_receipts,
     rules.PAYMENTS: payments.lone_receipts,
@@ -168,14 +168,15 @@ _RECEIPTS: Mapping[str, Callable[..., list[UUID]]] = {
 def _each(
     claims: Sequence[Claim],
     rule: Callable[..., Iterator[Fault]],
-    *rows: Mapping[UUID, Any] | None,
+    *rows: Mapping[SagaKey, Any] | None,
 ) -> Iterator[Fault]:
     """Apply a rule to every claim, unless a domain that it needs is away."""
     known = [each for each in rows if each is not None]
     if len(known) < len(rows):
-        return
-    for claim in claims:
-        yield from rule(claim, *[each.get(claim.saga_id) for each in known])
+        return iter(())
+    # No loop in Python: this is done for every saga and every rule.
+    keys = [claim.saga_id for claim in claims]
+    return chain.from_iterable(map(rule, claims, *(map(each.get, keys) for each in known)))
 
 
 def _ask(source: str, seen: Seen, question: Callable[[], T]) -> T | None:

@@ -16,6 +16,7 @@ from orders.services import AuditedOrder
 from payments.services import AuditedPayment, Disagreement
 from sagas.auditor import Claim, Fault, Mend, Severity
 from sagas.models import COMPENSATED, COMPENSATING, COMPLETE, FAILED
+from sagas.participant.among import SagaKey
 
 ORDERS, INVENTORY, PAYMENTS = "orders", "inventory", "payments"
 NOTIFICATIONS, PROVIDER = "notifications", "provider"
@@ -147,50 +148,50 @@ def mail_faults(
 def order_of_nobody(order: AuditedOrder) -> Fault:
     """An order belongs to a saga."""
     return Fault(
-        saga_id=order.saga_id,
+        saga_id=UUID(order.saga_id),
         invariant="order-has-a-saga",
         what=f"there is an order, {order.status}, and no saga",
         sources=(ORDERS,),
         amount=order.total,
         currency=order.currency,
-        page=reverse("admin:orders_order_change", args=[order.order_id]),
+        page=_rows_page("orders_order", order.saga_id),
     )
 
 
 def stock_of_nobody(held: AuditedReservation) -> Fault:
     """A reservation belongs to a saga."""
     return Fault(
-        saga_id=held.saga_id,
+        saga_id=UUID(held.saga_id),
         invariant="reservation-has-a-saga",
         what=f"there is a reservation of {held.goods}, {held.status}, and no saga",
         sources=(INVENTORY,),
         mend=Mend.STOCK,
-        page=reverse("admin:inventory_reservation_change", args=[held.reservation_id]),
+        page=_rows_page("inventory_reservation", held.saga_id),
     )
 
 
 def payment_of_nobody(payment: AuditedPayment) -> Fault:
     """A payment belongs to a saga."""
     return Fault(
-        saga_id=payment.saga_id,
+        saga_id=UUID(payment.saga_id),
         invariant="payment-has-a-saga",
         what=f"there is a payment, {payment.status}, and no saga",
         sources=(PAYMENTS,),
         amount=payment.captured - payment.refunded,
         currency=payment.currency,
-        page=reverse("admin:payments_payment_change", args=[payment.payment_id]),
+        page=_rows_page("payments_payment", payment.saga_id),
     )
 
 
 def mail_of_nobody(mail: AuditedMail) -> Fault:
     """A mail belongs to a saga."""
     return Fault(
-        saga_id=mail.saga_id,
+        saga_id=UUID(mail.saga_id),
         invariant="mail-has-a-saga",
         what=f"there is a mail, {mail.kind}, {mail.status}, and no saga",
         sources=(NOTIFICATIONS,),
         subject=mail.kind,
-        page=reverse("admin:notifications_message_change", args=[mail.message_pk]),
+        page=_rows_page("notifications_message", mail.saga_id),
     )
 
 
@@ -223,7 +224,7 @@ def ledger_fault(claim: Claim, said: Disagreement) -> Fault | None:
         return None
     severity = Severity.WAITS if is_known_to_come and not at_rest else Severity.VIOLATION
     return Fault(
-        saga_id=claim.saga_id,
+        saga_id=UUID(claim.saga_id),
         invariant=said.rule,
         what=said.what,
         sources=(PROVIDER, PAYMENTS),
@@ -250,10 +251,10 @@ def stranger_fault(said: Disagreement) -> Fault:
     )
 
 
-def receipt_of_nobody(source: str, saga_id: UUID) -> Fault:
+def receipt_of_nobody(source: str, saga_id: SagaKey) -> Fault:
     """A receipt belongs to a saga."""
     return Fault(
-        saga_id=saga_id,
+        saga_id=UUID(saga_id),
         invariant="receipt-has-a-saga",
         what=f"{source} has a receipt, and there is no saga",
         sources=(source,),
@@ -261,10 +262,10 @@ def receipt_of_nobody(source: str, saga_id: UUID) -> Fault:
     )
 
 
-def doubled(source: str, saga_id: UUID, claim: Claim | None) -> Fault:
+def doubled(source: str, saga_id: SagaKey, claim: Claim | None) -> Fault:
     """A domain keeps one row a saga, and one mail of a kind."""
     return Fault(
-        saga_id=saga_id,
+        saga_id=UUID(saga_id),
         invariant="one-row-a-saga",
         what=f"{source} has more than one row of it",
         sources=(source,),
@@ -309,7 +310,7 @@ def _fault(
     page: str = "",
 ) -> Fault:
     return Fault(
-        saga_id=claim.saga_id,
+        saga_id=UUID(claim.saga_id),
         invariant=invariant,
         what=f"{claim.state}, but {what}" if severity is Severity.VIOLATION else what,
         sources=(source, *more),
@@ -322,8 +323,12 @@ def _fault(
 
 
 def _reservations(claim: Claim) -> str:
-    return f"{reverse('admin:inventory_reservation_changelist')}?q={claim.saga_id}"
+    return _rows_page("inventory_reservation", claim.saga_id)
 
 
 def _mails(claim: Claim) -> str:
-    return f"{reverse('admin:notifications_message_changelist')}?q={claim.saga_id}"
+    return _rows_page("notifications_message", claim.saga_id)
+
+
+def _rows_page(model: str, saga_id: SagaKey) -> str:
+    return f"{reverse(f'admin:{model}_changelist')}?q={saga_id}"

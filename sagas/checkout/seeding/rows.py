@@ -137,7 +137,8 @@ class _Checkout:
             case "claimed":
                 claimed, lease = now, now + timedelta(seconds=20)
             case "expired":
-                claimed, lease = self.began, self.began + timedelta(seconds=10)
+                # Just now: recovery is about to take it up.
+                claimed, lease = now - timedelta(seconds=12), now - timedelta(seconds=2)
             case "backoff":
                 due = now + timedelta(minutes=5)
         parked_at = self.ended if fate.parked else None

@@ -90,6 +90,12 @@ class Vandal:
             )
         self._mended_by.append((database, "DROP FUNCTION vandal() CASCADE"))
 
+    def hide(self, database: str, table: str) -> None:
+        """Let every statement on a table fail until the test ends."""
+        with connections[database].cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} RENAME TO hidden")
+        self._mended_by.append((database, f"ALTER TABLE hidden RENAME TO {table}"))
+
     def leave(self) -> None:
         """Put everything back; the rows of the broken tables go."""
         for database, mend in reversed(self._mended_by):

@@ -11,6 +11,7 @@ from inventory.models import ReservationLine, Stock
 from orders.models import Order
 from payments.models import Payment
 from sagas import journal, verbs
+from sagas.audit import findings, runs
 from sagas.checkout.seeding.fates import FATES
 from sagas.models import DATABASE, FAILED, Saga, StepRun
 from sagas.operations import NotNow
@@ -62,6 +63,15 @@ def test_money_stock_and_orders_agree_with_the_sagas(seeded: None) -> None:
                 assert (orders[saga.pk], money.get(saga.pk, 0)) == ("CANCELLED", 0)
     assert not Payment.objects.using("payments").filter(Q(refunded__gt=F("captured"))).exists()
     assert StepRun.objects.using(DATABASE).values("saga").distinct().count() > 290
+
+
+def test_made_up_checkouts_break_no_rule_of_the_audit(seeded: None, settings: Settings) -> None:
+    settings.PAYMENT_GATEWAYS = {}  # no provider has ever charged for them
+    run = runs.run(runs.Scope.EVERYTHING)
+    assert run.sagas == 300
+    assert {each.severity for each in findings.open_findings()} == {"waits"}
+    waiting = Saga.objects.using(DATABASE).filter(Q(state=FAILED) | ~Q(parked=""))
+    assert run.waiting == waiting.count()
 
 
 def test_a_failed_one_is_dispatched_by_a_real_retry(seeded: None) -> None:

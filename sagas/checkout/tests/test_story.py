@@ -1,11 +1,12 @@
 """The checkout's saga on the real domains, the provider as a process and a mail server.
 
 The test plays the broker's part: it delivers each message itself, so that what happens
-between two messages is the test's to decide.
+between two messages is the test's to decide. At the end of each story the audit looks at it.
 """
 
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from payments.models import Payment
 from payments.services import sweep_late_successes
 from payments.tests.provider import FakeProvider
 from sagas import journal, operations, recovery, verbs
+from sagas.audit import findings, runs
 from sagas.checkout.tests.shopping import EMAIL, PERSONAL, Shopper, id_of
 from sagas.models import Direction, OperatorAction, Outcome, Saga, StepRun
 from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass
@@ -33,6 +35,21 @@ pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back-offs are due at once."""
     monkeypatch.setattr("sagas.definitions.Retry.delay_after", lambda self, attempts: 0.0)
+
+
+@pytest.fixture
+def provider(mortal_provider: FakeProvider) -> FakeProvider:
+    """One whose ledger has this story's charges only."""
+    return mortal_provider
+
+
+@pytest.fixture(autouse=True)
+def audited(provider: FakeProvider, smtp: MailServer) -> Iterator[None]:
+    """However a story ends, no rule is broken."""
+    yield
+    run = runs.run(runs.Scope.EVERYTHING)
+    broken = [str(each) for each in findings.open_findings().filter(severity="violation")]
+    assert (broken, run.not_looked_at) == ([], [])
 
 
 def held(sku: str = "MUG") -> int:

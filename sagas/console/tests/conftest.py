@@ -37,9 +37,11 @@ def staff_groups(transactional_db: None) -> None:
 
 def make_groups() -> None:
     """Make the groups as the migration does."""
-    migration = import_module("sagas.migrations.0006_staff_groups")
+    groups = import_module("sagas.migrations.0006_staff_groups")
+    audit = import_module("sagas.migrations.0007_audit")
     with connections["default"].schema_editor() as editor:
-        migration.make_groups(apps, editor)
+        groups.make_groups(apps, editor)
+        audit.extend_groups(apps, editor)
 
 
 @pytest.fixture
