@@ -12,7 +12,7 @@ from django.conf import settings
 from kombu.exceptions import KombuError
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
-from sagas import executor
+from sagas import cutoff, executor
 from sagas.definitions import Limits
 from sagas.endings import Ending, Verdict
 from sagas.models import Direction, Saga
@@ -117,16 +117,16 @@ def _link(task: "Task[Any, Any]", saga: Saga, step: str, queue: str, limits: Lim
 
 
 def _run(task: "Task[Any, Any]", saga_id: str, step: str, epoch: int, direction: Direction) -> None:
-    ending = executor.run(
-        executor.Attempt(
-            saga_id=UUID(saga_id),
-            step=step,
-            direction=direction,
-            epoch=epoch,
-            worker=task.request.hostname or "",
-            timeouts=(SoftTimeLimitExceeded,),
-        )
+    attempt = executor.Attempt(
+        saga_id=UUID(saga_id),
+        step=step,
+        direction=direction,
+        epoch=epoch,
+        worker=task.request.hostname or "",
+        timeouts=(SoftTimeLimitExceeded,),
     )
+    with cutoff.may_be_cut_off():
+        ending = executor.run(attempt)
     if ending.verdict is not Verdict.GO_ON:
         _end_chain(UUID(saga_id), ending)
 

@@ -8,6 +8,7 @@ from celery import current_app, shared_task
 
 from sagas.audit import runs
 from sagas.audit.runs import Scope
+from sagas.cutoff import may_be_cut_off
 from sagas.participant import crash
 from sagas.tasks import BROKER_ERRORS
 
@@ -33,7 +34,8 @@ def audit(*, everything: bool = False, **_: Any) -> None:
         log.info("audit_runs_already")
         return
     scope = Scope.EVERYTHING if everything else Scope.CHANGED
-    runs.run(scope, ledger=_LEDGER, seconds=LONGEST)
+    with may_be_cut_off():
+        runs.run(scope, ledger=_LEDGER, seconds=LONGEST)
 
 
 def ask_for_a_run() -> bool:
