@@ -62,6 +62,13 @@ class Postgres:
             _end(self._process, signal.SIGINT)
             self._process = None
 
+    def kill(self) -> None:
+        """SIGKILL the postmaster, as when the machine fails; its children end by themselves."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     @property
     def pid(self) -> int:
         """The postmaster's process id."""
@@ -181,10 +188,9 @@ class Valkey:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        folder = self._instance.folder / "valkey"
-        folder.mkdir(exist_ok=True)
+        self._folder.mkdir(exist_ok=True)
         self.socket.unlink(missing_ok=True)
-        command = valkey_command(self.socket, folder)
+        command = valkey_command(self.socket, self._folder)
         with (self._instance.logs / "valkey.log").open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=log, start_new_session=True
@@ -201,6 +207,21 @@ class Valkey:
         if self._process is not None:
             _end(self._process, signal.SIGTERM)
             self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def forget(self) -> None:
+        """Lose every message, as a broker does that keeps none; it must be stopped."""
+        shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
+
+    @property
+    def _folder(self) -> Path:
+        return self._instance.folder / "valkey"
 
     @property
     def pid(self) -> int:

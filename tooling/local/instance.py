@@ -1,6 +1,6 @@
 """One embedded set of servers: where its files are, and the environment that points at it.
 
-Instances (``run``, ``demo``, ``test``) share nothing, so that they can be up side by side.
+Instances (``run``, ``demo``, ``test``, ``soak``) share nothing, so that they can be up at once.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".data"
-INSTANCES = ("run", "demo", "test")
+INSTANCES = ("run", "demo", "test", "soak")
 
 #: What ``config.safety`` looks for; importing it would need the very settings made here.
 EMBEDDED_MARKER = ".makegood-embedded"

@@ -52,7 +52,7 @@ def mails_of(instance: Instance) -> Path:
 
 def provider(journal: Path, ports: Ports) -> Program:
     """The fake payment provider."""
-    return _python(
+    return python(
         "provider", "-m", "tooling.fakepay", "--port", str(ports.provider),
         "--journal", str(journal), ready="ready", last=True,
     )  # fmt: skip
@@ -60,7 +60,7 @@ def provider(journal: Path, ports: Ports) -> Program:
 
 def mailcatcher(folder: Path, ports: Ports) -> Program:
     """The mail catcher."""
-    return _python(
+    return python(
         "mail", "-m", "tooling.mailcatcher", "--port", str(ports.mail),
         "--directory", str(folder), ready="ready", last=True,
     )  # fmt: skip
@@ -68,7 +68,7 @@ def mailcatcher(folder: Path, ports: Ports) -> Program:
 
 def web(ports: Ports) -> Program:
     """The API and the admin."""
-    return _python(
+    return python(
         "web", "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{ports.web}",
         "--worker-class", "gthread", "--workers", "2", "--threads", "8",
         # Without addresses and agents: personal data stays out of the logs.
@@ -77,19 +77,19 @@ def web(ports: Ports) -> Program:
     )  # fmt: skip
 
 
-def worker(name: str) -> Program:
-    """One Celery worker of WORKERS."""
-    queues, size = WORKERS[name]
-    return _python(
+def worker(name: str, *, size: int | None = None) -> Program:
+    """One Celery worker of WORKERS, with a pool of ``size`` if that is given."""
+    queues, usual = WORKERS[name]
+    return python(
         f"{name}", "-m", "celery", "-A", "config", "worker", "-n", f"{name}@%h", "-Q", queues,
-        "-c", str(size), "--pool", "prefork", "--without-gossip", "--without-mingle",
+        "-c", str(size or usual), "--pool", "prefork", "--without-gossip", "--without-mingle",
         "-l", "INFO", ready=r"@\S+ ready\.",
     )  # fmt: skip
 
 
 def beat() -> Program:
     """The clock of the periodic jobs."""
-    return _python(
+    return python(
         "beat", "-m", "celery", "-A", "config", "beat", "-l", "INFO", "--pidfile=",
         ready="beat: Starting|DatabaseScheduler",
     )  # fmt: skip
@@ -117,6 +117,7 @@ def supervise(instance: Instance, environment: Mapping[str, str], *, echo: bool)
     )
 
 
-def _python(name: str, *arguments: str, ready: str, probe: str = "", last: bool = False) -> Program:
+def python(name: str, *arguments: str, ready: str, probe: str = "", last: bool = False) -> Program:
+    """Return a program that this Python runs; the rest is as in ``Program``."""
     command = [sys.executable, *arguments]
     return Program(name=name, command=command, ready=ready, probe=probe, last=last)

@@ -94,13 +94,16 @@ class Supervisor:
         self._folder, self._logs, self._echo = folder, logs, echo
         self._ledger = Ledger(ledger)
         self._running: dict[str, _Running] = {}
+        self._logged: set[str] = set()
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def start(self, program: Program) -> None:
-        """Start a program and keep it running."""
+        """Start a program and keep it running; its log begins anew the first time."""
         colour = _COLOURS[len(self._running) % len(_COLOURS)]
         running = _Running(program, self._logs / f"{program.name}.log", colour)
-        running.log.write_bytes(b"")
+        if program.name not in self._logged:
+            self._logged.add(program.name)
+            running.log.write_bytes(b"")
         self._running[program.name] = running
         running.keeper = threading.Thread(target=self._keep, args=(running,), daemon=True)
         running.keeper.start()
@@ -132,6 +135,26 @@ class Supervisor:
         """SIGKILL the program and all below it; it is restarted like after any death."""
         self._running[name].is_ready.clear()
         self._running[name].signal(signal.SIGKILL, group=True)
+
+    def restart(self, name: str) -> None:
+        """Stop the program in order: SIGTERM, its grace, then SIGKILL; it is started again."""
+        running = self._running[name]
+        before = running.process
+        running.is_ready.clear()
+        running.signal(signal.SIGTERM)
+        deadline = time.monotonic() + running.program.grace
+        while running.process is before and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if running.process is before:
+            running.signal(signal.SIGKILL, group=True)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP the program and all below it: alive, and not doing anything."""
+        self._running[name].signal(signal.SIGSTOP, group=True)
+
+    def thaw(self, name: str) -> None:
+        """SIGCONT the program and all below it: it goes on where it was."""
+        self._running[name].signal(signal.SIGCONT, group=True)
 
     def stop(self, *names: str) -> None:
         """Stop the named programs for good: SIGTERM, their grace, then SIGKILL."""
