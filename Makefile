@@ -13,10 +13,10 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram ci
+.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control ci
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/installed ## make .venv and install the pinned requirements
 
@@ -31,7 +31,7 @@ run: setup ## the whole system in the foreground; prints the URLs and the admin'
 	@$(TOOLING) run
 
 # Without .venv nothing of ours can run, and nothing needs to be installed to say so.
-stop: ## stop what run, demo or test left running, and nothing else
+stop: ## stop what run, demo, test or soak left running, and nothing else
 	@if test -x $(BIN)/python; then $(TOOLING) stop; else echo "nothing of ours is running"; fi
 
 clean: ## remove the embedded servers' data, and caches
@@ -51,6 +51,12 @@ browser: ## a Chromium for the console's tests and pictures
 		apt-get install -qq -y chromium >/dev/null 2>&1 || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; } || \
 		echo "Chromium could not be installed; the browser tests will be skipped"; \
 	else echo "no Chromium; the browser tests will be skipped"; fi
+
+soak: setup ## checkouts while everything breaks, then a reckoning; ARGS="--hours 2 --seed 7"
+	@$(TOOLING) soak $(ARGS)
+
+negative-control: setup ## the same on a copy with its guards off: it has to find violations
+	@$(TOOLING) soak --guards-off --minutes 2 --patience 60 $(ARGS)
 
 benchmark: setup ## the console at 10 thousand and at 1 million sagas; some minutes and gigabytes
 	@$(TOOLING) exec -- $(BIN)/python benchmarks/console.py

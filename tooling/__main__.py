@@ -11,6 +11,16 @@ from tooling.local.embedded import CannotStart
 from tooling.local.instance import AlreadyRunning
 from tooling.local.supervisor import NotReady
 from tooling.screenshots.main import main as screenshots
+from tooling.soak import main as soak
+
+#: Commands that take no words.
+_PLAIN = {
+    "run": commands.run,
+    "stop": commands.stop,
+    "clean": commands.clean,
+    "demo": demo,
+    "screenshots": screenshots,
+}
 
 
 def main() -> int:
@@ -22,22 +32,16 @@ def main() -> int:
     verbs.add_parser("clean", help="remove data and caches")
     verbs.add_parser("screenshots", help="take the pictures of the console again")
     verbs.add_parser("demo", help="place real checkouts and show what became of each")
+    soak.add_arguments(verbs.add_parser("soak", help="checkouts while everything breaks"))
     execute = verbs.add_parser("exec", help="run a command beside embedded servers")
     execute.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
     match given.verb:
-        case "run":
-            return commands.run()
-        case "stop":
-            return commands.stop()
-        case "clean":
-            return commands.clean()
-        case "demo":
-            return demo()
-        case "screenshots":
-            return screenshots()
-        case _:
+        case "exec":
             return commands.execute([word for word in given.command if word != "--"])
+        case "soak":
+            return soak.main(given)
+    return _PLAIN[given.verb]()
 
 
 if __name__ == "__main__":

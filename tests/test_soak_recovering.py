@@ -1,0 +1,46 @@
+"""How the soak measures the time that a kill held a checkout up."""
+
+from uuid import uuid4
+
+from tooling.soak.recovering import Kill, Progress, percentile, times_to_recover
+
+SAGA = uuid4()
+
+
+def _kill(epoch: int = 1) -> Kill:
+    return Kill(number=1, at=100.0, held={SAGA: epoch})
+
+
+def test_it_counts_from_the_kill_to_the_next_progress() -> None:
+    history = {SAGA: [Progress(epoch=1, at=90.0), Progress(epoch=2, at=121.5)]}
+    (found,) = times_to_recover([_kill()], history, {SAGA: True})
+    assert (found.kill, found.saga_id, found.seconds) == (1, SAGA, 21.5)
+
+
+def test_progress_in_the_same_epoch_was_not_held_up() -> None:
+    history = {SAGA: [Progress(epoch=1, at=100.2), Progress(epoch=2, at=130.0)]}
+    assert not times_to_recover([_kill()], history, {SAGA: True})
+
+
+def test_what_had_been_finished_before_was_not_held_up() -> None:
+    history = {SAGA: [Progress(epoch=1, at=99.0)]}
+    assert not times_to_recover([_kill()], history, {SAGA: True})
+
+
+def test_what_never_goes_on_is_told() -> None:
+    (found,) = times_to_recover([_kill()], {}, {SAGA: False})
+    assert found.seconds is None
+
+
+def test_two_kills_of_one_checkout_count_twice() -> None:
+    kills = [_kill(), Kill(number=2, at=110.0, held={SAGA: 1})]
+    history = {SAGA: [Progress(epoch=2, at=120.0)]}
+    found = times_to_recover(kills, history, {SAGA: True})
+    assert [one.seconds for one in found] == [20.0, 10.0]
+
+
+def test_percentiles_are_of_the_nearest_rank() -> None:
+    values = [float(n) for n in range(1, 101)]
+    assert (percentile(values, 0.5), percentile(values, 0.99)) == (50.0, 99.0)
+    assert (percentile([4.0], 0.99), percentile([], 0.5)) == (4.0, 0.0)
+    assert percentile([1.0, 2.0, 3.0], 0.99) == 3.0
