@@ -5,6 +5,8 @@ called, then the outcome is committed. No transaction is open while the provider
 and an unknown outcome is asked for before anything else is done.
 """
 
+import math
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
@@ -217,23 +219,33 @@ def settle(*, payment_id: UUID) -> Status:
     return Status(records.read(payment_id).status)
 
 
-def sweep_late_successes(*, limit: int) -> int:
+def sweep_late_successes(*, limit: int, seconds: float = math.inf) -> int:
     """Ask again about payments that were cancelled, and refund what was captured all the same.
+
+    They are taken one by one: what this sweep does not come to, or dies before, stays due.
 
     Args:
         limit: payments to ask about at the most.
+        seconds: after which no further payment is taken.
 
     Returns:
         How many payments were found captured and refunded.
     """
     refunded = 0
-    for payment_id in late.claim(limit=limit):
+    until = time.monotonic() + seconds
+    for _ in range(limit):
+        taken = late.claim(limit=1)
+        if not taken:
+            break
+        (payment_id,) = taken
         try:
             refunded += late.check(payment_id)
         except PaymentUnavailable as away:
-            # The others would not reach the provider either; their next check is set.
+            # The others would not reach the provider either.
             alerts.check_failed(records.read(payment_id), away)
             break
         except Exception as error:  # noqa: BLE001  (one payment must not hold up the others)
             alerts.check_failed(records.read(payment_id), error)
+        if time.monotonic() > until:
+            break
     return refunded

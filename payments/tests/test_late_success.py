@@ -119,6 +119,29 @@ def test_a_provider_that_is_away_ends_the_sweep_and_loses_nothing(
     assert services.sweep_late_successes(limit=10) == 1
 
 
+def test_what_a_sweep_does_not_come_to_stays_due(provider: FakeProvider) -> None:
+    """Guard: payments are taken one by one, so that no check is skipped unasked."""
+    first, second = _cancelled(), _cancelled()
+    provider.advance()
+    for checkout in (first, second):
+        _make_due(checkout)
+    assert services.sweep_late_successes(limit=10, seconds=0) == 1
+    assert services.sweep_late_successes(limit=10, seconds=0) == 1
+    assert services.sweep_late_successes(limit=10) == 0
+
+
+def test_a_provider_that_is_away_costs_one_check_and_not_all(
+    provider: FakeProvider, settings: Settings
+) -> None:
+    for checkout in (_cancelled(), _cancelled()):
+        _make_due(checkout)
+    provider.advance()
+    settings.FAKE_PROVIDER_URL = "http://127.0.0.1:9"
+    assert services.sweep_late_successes(limit=10) == 0
+    settings.FAKE_PROVIDER_URL = provider.url
+    assert services.sweep_late_successes(limit=10) == 1
+
+
 def test_the_task_sweeps(provider: FakeProvider) -> None:
     checkout = _cancelled()
     provider.advance()
