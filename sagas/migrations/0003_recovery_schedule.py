@@ -25,8 +25,9 @@ def add_jobs(apps, schema_editor):
                 "task": task,
                 "interval": every,
                 "queue": queue,
-                # A tick that waited longer than its interval has been overtaken by the next.
-                "expire_seconds": max(seconds, 5),
+                # Bounds what piles up while nobody takes ticks. Not less: the worker's clock decides,
+                # and one that is minutes ahead would find every tick too old.
+                "expire_seconds": 3600,
             },
         )
 
