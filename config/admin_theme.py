@@ -25,6 +25,11 @@ def colours_by_file(request: HttpRequest) -> dict[str, Any]:
 
 
 _SAGA = "sagas.view_saga"
+#: Offered only where the setting allows faults to be staged.
+_STAGING_CHAOS = {
+    **_link("Staging chaos", "bolt", "sagas_chaos", _SAGA),
+    "permission": "sagas.console.chaos_view.is_offered",
+}
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Makegood",
     "SITE_HEADER": "Makegood",
@@ -41,7 +46,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "GLOBAL_CALLBACK": "config.admin_theme.colours_by_file",
     "DASHBOARD_CALLBACK": "sagas.console.dashboard.fill",
-    "ENVIRONMENT": "sagas.console.switches_view.environment",
+    "ENVIRONMENT": "sagas.console.banner.environment",
     "STYLES": [
         lambda request: static("console/theme.css"),
         lambda request: static("console/console.css"),
@@ -58,6 +63,7 @@ UNFOLD: dict[str, Any] = {
                     _link("Bulk runs", "stacks", "sagas_saga_bulk_list", _SAGA),
                     _link("Audit", "fact_check", "sagas_saga_audit", "sagas.view_finding"),
                     _link("Hold back", "pause_circle", "sagas_saga_switches", _SAGA),
+                    _STAGING_CHAOS,
                 ],
             },
             {

@@ -12,6 +12,7 @@ import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.encoding import escape_uri_path
 from django.views import csrf, defaults
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -101,7 +102,7 @@ def _members_of(
         errors = errors or list(_flatten(error.detail, in_query=request.method in {"GET", "HEAD"}))
         count = len(errors)
         detail = f"The request has {count} fault{'s' if count != 1 else ''}; see errors."
-    members = problem(status, code, detail, instance=request.path)
+    members = problem(status, code, detail, instance=escape_uri_path(request.path))
     if title := getattr(error, "title", None):
         members["title"] = title
     return {**members, **({"errors": errors} if errors else {}), **getattr(error, "extra", {})}

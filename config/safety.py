@@ -27,6 +27,7 @@ def refuse_unsafe_production(
     broker_url: str,
     payment_provider: str,
     allow_fake: bool,
+    chaos: bool,
 ) -> None:
     """Raise ``ImproperlyConfigured`` with every reason why production may not start like this."""
     faults = []
@@ -43,6 +44,11 @@ def refuse_unsafe_production(
         faults.append(
             "PAYMENT_PROVIDER is the fake one, which takes play money; name a real provider, "
             "or on a staging site set PAYMENT_ALLOW_FAKE=true."
+        )
+    if chaos:
+        faults.append(
+            "STAGING_CHAOS is on, which lets operators break checkouts on purpose; unset it, "
+            "or on a staging site set MAKEGOOD_ENV=staging."
         )
     for alias, database in databases.items():
         if is_embedded(str(database.get("HOST", ""))):

@@ -24,11 +24,14 @@ env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
 ENVIRONMENT = env.str("MAKEGOOD_ENV", "production")
-if ENVIRONMENT not in {"production", "development", "test"}:
+if ENVIRONMENT not in {"production", "staging", "development", "test"}:
     raise ImproperlyConfigured(
-        f"MAKEGOOD_ENV is {ENVIRONMENT!r}; set it to production, development or test."
+        f"MAKEGOOD_ENV is {ENVIRONMENT!r}; set it to production, staging, development or test."
     )
-PRODUCTION = ENVIRONMENT == "production"
+#: A staging site is run, and kept safe, as production is.
+PRODUCTION = ENVIRONMENT in {"production", "staging"}
+#: Lets operators make steps go wrong on purpose, from the console; refused in production.
+STAGING_CHAOS = env.bool("STAGING_CHAOS", False)
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "" if PRODUCTION else "not-secret-development-only")
@@ -267,6 +270,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.openapi.add_problem_responses",
+        "config.openapi.write_null_as_type",
+        "config.openapi_links.add_links",
     ],
 }
 #: Bytes of a request body at the most.
@@ -394,4 +399,5 @@ if PRODUCTION:
         broker_url=BROKER_URL,
         payment_provider=PAYMENT_PROVIDER,
         allow_fake=PAYMENT_ALLOW_FAKE,
+        chaos=STAGING_CHAOS and ENVIRONMENT == "production",
     )

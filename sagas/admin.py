@@ -14,6 +14,7 @@ from django.urls import URLPattern, path
 from sagas import bulk
 from sagas.console.audit_view import audit_page
 from sagas.console.bulk_view import bulk_list, bulk_page, freeze
+from sagas.console.chaos_view import chaos_page, chaos_plan_page, chaos_stop_page
 from sagas.console.dashboard import dashboard_part
 from sagas.console.export import stream
 from sagas.console.listing import SagaListing
@@ -44,6 +45,13 @@ class SagaAdmin(SagaListing):
             path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
             path("audit/", self._page(audit_page), name="sagas_saga_audit"),
             path("switches/", self._page(switches_page), name="sagas_saga_switches"),
+            path("chaos/", self._page(chaos_page), name="sagas_chaos"),
+            path("chaos/plan/", self._page(chaos_plan_page), name="sagas_chaos_plan"),
+            path(
+                "chaos/<int:disturbance_id>/stop/",
+                self._page(chaos_stop_page),
+                name="sagas_chaos_stop",
+            ),
             *super().get_urls(),
         ]
 

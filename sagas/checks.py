@@ -12,6 +12,8 @@ from sagas.definitions import NOTHING_TO_UNDO, SagaDefinition
 from sagas.models import AT_REST, COMPENSATING, COMPLETE, PENDING
 from sagas.tasks import COMPENSATION_QUEUE, RECOVERY_QUEUE
 
+#: Environments in which operators may make steps go wrong on purpose.
+_CHAOS_ALLOWED = ("staging", "development", "test")
 _RESERVED_STATES = {PENDING, COMPENSATING, *AT_REST} - {COMPLETE}
 
 
@@ -31,6 +33,20 @@ def check_crash_plan(**_: Any) -> Sequence[CheckMessage]:
             f"CRASH_PLAN is set, and MAKEGOOD_ENV is {settings.ENVIRONMENT!r}, not test.",
             hint="Unset CRASH_PLAN: it lets processes die on purpose.",
             id="sagas.E010",
+        )
+    ]
+
+
+@register
+def check_chaos(**_: Any) -> Sequence[CheckMessage]:
+    """Check that faults are staged only where no shopper pays."""
+    if not settings.STAGING_CHAOS or settings.ENVIRONMENT in _CHAOS_ALLOWED:
+        return []
+    return [
+        Error(
+            f"STAGING_CHAOS is on in the environment {settings.ENVIRONMENT!r}.",
+            hint=f"Unset it, or set MAKEGOOD_ENV to one of {', '.join(_CHAOS_ALLOWED)}.",
+            id="sagas.E012",
         )
     ]
 

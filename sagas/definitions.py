@@ -102,6 +102,18 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """The half of a step that an attempt runs, in one shape for all directions."""
+
+    act: StepFunction
+    retry: Retry
+    time_limit: float
+    refusals: tuple[type[Exception], ...] = ()
+    in_doubt: tuple[type[Exception], ...] = ()
+    transient: tuple[type[Exception], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class FollowUp:
     """Something told after the saga was made good, with retries of its own; holds nothing back."""
 

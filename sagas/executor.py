@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from sagas import journal, switches
-from sagas.definitions import Retry, StepFunction
+from sagas import disturbances, journal, switches
+from sagas.definitions import Part
 from sagas.endings import STOP, Ending, compensate, end_badly, end_well, hold, park
 from sagas.errors import note_of
 from sagas.models import Direction, Outcome, Parked, Saga, StepRun
@@ -83,18 +84,6 @@ def _is_stale(saga: Saga, attempt: Attempt) -> bool:
     return not is_mine
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """The half of a step that an attempt runs, in one shape for all directions."""
-
-    act: StepFunction
-    retry: Retry
-    time_limit: float
-    refusals: tuple[type[Exception], ...] = ()
-    in_doubt: tuple[type[Exception], ...] = ()
-    transient: tuple[type[Exception], ...] = ()
-
-
 def part_due(saga: Saga) -> Part:
     """Return what the saga's next attempt runs, and by which limits.
 
@@ -140,6 +129,8 @@ def _run_claimed(saga: Saga, attempt: Attempt, part: Part) -> Ending:
     begun = time.monotonic()
     try:
         try:
+            if settings.STAGING_CHAOS:
+                part = disturbances.staged(part, saga)
             result = part.act(saga.context)
         except Exception as error:  # noqa: BLE001  (saved on the saga with type, message and step)
             history.duration_ms = _milliseconds_since(begun)

@@ -12,6 +12,7 @@ from django.db.models import BooleanField, DateTimeField, Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 from unfold.admin import ModelAdmin as UnfoldAdmin
 
 from config.admin_theme import UNFOLD
@@ -55,7 +56,8 @@ def _links() -> list[tuple[str, str]]:
     return [(item["title"], str(item["link"])) for group in groups for item in group["items"]]
 
 
-def test_every_link_of_the_sidebar_leads_to_a_page(boss: Client) -> None:
+def test_every_link_of_the_sidebar_leads_to_a_page(boss: Client, settings: Settings) -> None:
+    settings.STAGING_CHAOS = True  # offered only then
     assert {title: boss.get(link).status_code for title, link in _links()} == dict.fromkeys(
         dict(_links()), 200
     )

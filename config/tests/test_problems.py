@@ -45,6 +45,12 @@ def test_faults_in_nested_bodies_have_json_pointers(api: Client) -> None:
     assert found["detail"] == "The request has 5 faults; see errors."
 
 
+def test_the_instance_is_a_uri_reference_whatever_was_asked_for(client: Client) -> None:
+    """RFC 9457, 3.1.5; the path reached us decoded."""
+    found = problem_in(client.get("/api/v1/problems/%C3%9C%20b%22"), 404, "not-found")
+    assert found["instance"] == "/api/v1/problems/%C3%9C%20b%22"
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

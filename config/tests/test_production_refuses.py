@@ -53,7 +53,8 @@ def manage(command: str, **given: str) -> subprocess.CompletedProcess[str]:
         ("BROKER_URL", None, "BROKER_URL is not set"),
         ("PAYMENTS_DATABASE_URL", None, "PAYMENTS_DATABASE_URL is not set"),
         ("ORDERS_DATABASE_URL", "sqlite:///x.db", "the code needs PostgreSQL"),
-        ("MAKEGOOD_ENV", "staging", "set it to production, development or test"),
+        ("MAKEGOOD_ENV", "live", "set it to production, staging, development or test"),
+        ("STAGING_CHAOS", "true", "unset it, or on a staging site set MAKEGOOD_ENV=staging"),
     ],
 )
 def test_production_refuses_to_start(variable: str, value: str | None, mend: str) -> None:
@@ -73,6 +74,13 @@ def test_a_safe_production_loads_its_settings() -> None:
     assert answer.returncode == 0, answer.stderr
 
 
+def test_a_staging_site_is_as_strict_and_may_stage_faults() -> None:
+    play = {"MAKEGOOD_ENV": "staging", "PAYMENT_PROVIDER": "fake", "PAYMENT_ALLOW_FAKE": "true"}
+    assert "SECRET_KEY is missing" in check(**play, SECRET_KEY=None).stderr
+    answer = check(**play, STAGING_CHAOS="true")
+    assert answer.returncode == 0, answer.stderr
+
+
 @pytest.fixture
 def embedded(tmp_path: Path) -> Path:
     (tmp_path / EMBEDDED_MARKER).touch()
@@ -88,6 +96,7 @@ def refusal(**changes: Any) -> str:
         "broker_url": "amqp://broker.example//",
         "payment_provider": "elsewhere",
         "allow_fake": False,
+        "chaos": False,
     }
     with pytest.raises(ImproperlyConfigured) as refused:
         refuse_unsafe_production(**{**safe, **changes})
@@ -126,8 +135,9 @@ def test_every_fault_is_told_at_once(embedded: Path) -> None:
         allowed_hosts=[],
         databases={"default": {"HOST": str(embedded)}},
         broker_url=f"redis+socket://{embedded}/valkey.sock",
+        chaos=True,
     )
-    for mend in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "PostgreSQL", "Valkey"):
+    for mend in ("SECRET_KEY", "DEBUG", "ALLOWED_HOSTS", "PostgreSQL", "Valkey", "STAGING_CHAOS"):
         assert mend in words
 
 
@@ -140,4 +150,5 @@ def test_sockets_of_real_servers_are_welcome(tmp_path: Path) -> None:
         broker_url=f"redis+socket://{tmp_path}/redis.sock",
         payment_provider="fake",
         allow_fake=True,
+        chaos=False,
     )

@@ -84,7 +84,10 @@ def _quote(body: Mapping[str, Any]) -> inventory.Quote:
     except inventory.UnknownProducts as error:
         raise problems.UnknownProduct(
             "The cart has products that are not for sale.",
-            errors=[_at(lines, sku, "This product is not for sale.") for sku in error.skus],
+            errors=[
+                _at(lines, sku, "This product is not for sale.", code="unknown-product")
+                for sku in error.skus
+            ],
         ) from error
     except inventory.MixedCurrencies as error:
         raise problems.MixedCurrencies(
@@ -112,7 +115,12 @@ def _refuse_short(
         "There is not enough of some products.",
         errors=[
             {
-                **_at(lines, each.sku, f"{each.wanted} wanted, {each.available} available."),
+                **_at(
+                    lines,
+                    each.sku,
+                    f"{each.wanted} wanted, {each.available} available.",
+                    code="insufficient-stock",
+                ),
                 "available": each.available,
             }
             for each in short
@@ -120,7 +128,7 @@ def _refuse_short(
     )
 
 
-def _at(lines: Sequence[inventory.CartLine], sku: str, detail: str) -> dict[str, Any]:
+def _at(lines: Sequence[inventory.CartLine], sku: str, detail: str, *, code: str) -> dict[str, Any]:
     """Point at the first posted line of ``sku``."""
     index = next(n for n, line in enumerate(lines) if line["sku"] == sku)
-    return {"pointer": f"#/lines/{index}/sku", "detail": detail}
+    return {"pointer": f"#/lines/{index}/sku", "detail": detail, "code": code}

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.validators import RegexValidator
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import Direction
 from rest_framework import serializers
 
 MAX_LINES = 100
@@ -14,6 +17,10 @@ MAX_QUANTITY = 999
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TOKEN = RegexValidator(r"^[A-Za-z0-9_-]{3,255}\Z", "Send the token that the provider gave you.")
 _COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Send an ISO 3166-1 alpha-2 code, such as NL.")
+#: The same as a pattern of JSON Schema (ECMA-262), for texts that may be and may not be blank.
+_PLAIN = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
+_MAY_BE_BLANK = f"^{_PLAIN}*$"
+_NOT_BLANK = rf"^{_PLAIN}*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029]{_PLAIN}*$"
 #: Digits in the number of a payment card (ISO/IEC 7812-1).
 _CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,18}\d")
 
@@ -45,10 +52,12 @@ class Text(serializers.CharField):
 
 
 class Integer(serializers.IntegerField):
-    """A JSON integer; strings, fractions and booleans are not taken for one."""
+    """An integer as JSON Schema has it, 2.0 too; strings, fractions and booleans are none."""
 
     def to_internal_value(self, data: Any) -> int:
         """Refuse what is not an integer."""
+        if isinstance(data, float) and data.is_integer():
+            data = int(data)
         if not isinstance(data, int) or isinstance(data, bool):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -69,7 +78,27 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class StrictInTheDocument(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Tells in the OpenAPI document what a ``Strict`` body and its texts refuse."""
+
+    target_class = Strict
+    match_subclasses = True
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
+        """Return the object's schema, closed, with a pattern for each text."""
+        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        for name, field in self.target.fields.items():
+            if isinstance(field, Text):
+                told = schema["properties"][name]
+                told.setdefault("pattern", _MAY_BE_BLANK if field.allow_blank else _NOT_BLANK)
+                if _no_card_number in field.validators:
+                    told["pattern"] = f"^(?!.*{_CARD_NUMBER.pattern}){told['pattern'][1:]}"
+        return {**schema, "additionalProperties": False}
+
+
 class Address(Strict):
+    """Where it goes."""
+
     name = Text(max_length=200)
     line1 = Text(max_length=200)
     line2 = Text(max_length=200, required=False, allow_blank=True)
@@ -79,6 +108,8 @@ class Address(Strict):
 
 
 class CartLine(Strict):
+    """One product, and how many of it."""
+
     sku = Text(max_length=64)
     quantity = Integer(min_value=1, max_value=MAX_QUANTITY)
 

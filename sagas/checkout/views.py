@@ -7,7 +7,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -32,16 +37,44 @@ _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", re.IGNORECASE)
 
 _KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
-    str,
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
     OpenApiParameter.HEADER,
     required=True,
-    description="A new UUID for each new checkout; the same key and body return the same checkout.",
+    description="A new UUID for each new checkout; the same key and body return the same checkout. "
+    "A guest's has 16 characters or more.",
+    examples=[OpenApiExample("UUID", "0b6a3f0e-6c55-4f5b-9d0e-2f1c8a7d4e13")],
 )
 _PREFER_HEADER = OpenApiParameter(
     "Prefer",
     str,
     OpenApiParameter.HEADER,
     description="`wait=N`: answer when it is settled, or after N seconds at the latest.",
+    examples=[OpenApiExample("up to five seconds", "wait=5")],
+)
+_ANSWER_HEADERS = [
+    OpenApiParameter(name, str, OpenApiParameter.HEADER, response=[201, 202], description=words)
+    for name, words in (
+        ("Location", "Where to look at the checkout."),
+        ("Retry-After", "Seconds after which to look again, while it is not settled."),
+        ("Preference-Applied", "How long the request was held, if `Prefer` asked for it."),
+    )
+]
+_CART = OpenApiExample(
+    "a guest's cart",
+    {
+        "email": "ada@example.org",
+        "shipping_address": {
+            "name": "Ada Byron",
+            "line1": "1 Analytical Road",
+            "city": "London",
+            "postal_code": "N1 1AA",
+            "country": "GB",
+        },
+        "lines": [{"sku": "MUG-BLUE", "quantity": 2}],
+        "payment_token": "tok_success",
+        "expected_total": 2500,
+    },
+    request_only=True,
 )
 
 
@@ -53,8 +86,16 @@ class Checkouts(APIView):
     @extend_schema(
         operation_id="place_checkout",
         request=CheckoutBody,
-        parameters=[_KEY_HEADER, _PREFER_HEADER],
-        responses={201: PlacedCheckout, 202: PlacedCheckout},
+        parameters=[_KEY_HEADER, _PREFER_HEADER, *_ANSWER_HEADERS],
+        responses={
+            201: OpenApiResponse(PlacedCheckout, "It has completed."),
+            202: OpenApiResponse(PlacedCheckout, "It is accepted; its status says how it stands."),
+            409: OpenApiResponse(
+                description="The price has changed, or there is too little stock."
+            ),
+            422: OpenApiResponse(description="The cart cannot be served, or the key was used."),
+        },
+        examples=[_CART],
         tags=["checkouts"],
     )
     def post(self, request: Request) -> Response:
@@ -93,7 +134,10 @@ class CancelCheckout(APIView):
     @extend_schema(
         operation_id="cancel_checkout",
         request=None,
-        responses={202: CheckoutAnswer},
+        responses={
+            202: OpenApiResponse(CheckoutAnswer, "It is being undone, or is undone already."),
+            409: OpenApiResponse(description="It is paid, or ended otherwise."),
+        },
         tags=["checkouts"],
     )
     def post(self, request: Request, checkout_id: UUID) -> Response:

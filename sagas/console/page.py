@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from sagas import switches
 from sagas.console.actions import Offer, offers
+from sagas.console.chaos_view import Staged, staged_for
 from sagas.console.preview import read, verdict_of
 from sagas.diagram import draw, marks_of
 from sagas.evidence import Verdict
@@ -39,6 +40,7 @@ class SagaPage:
     assignment: Assignment | None
     approvals: Sequence[Approval]
     held_back: Sequence[Switch]
+    staged: Staged | None
     version_is_known: bool
     data: str
 
@@ -70,7 +72,7 @@ def saga_page(request: HttpRequest, saga_id: UUID, *, context: dict[str, Any]) -
 
 def page_of(saga: Saga, request: HttpRequest) -> SagaPage:
     """Read everything of ``saga`` that ``request``'s user may see."""
-    verdict = verdict_of(saga)
+    verdict, runs = verdict_of(saga), _runs(saga)
     try:
         graph = mark_safe(draw(saga.definition, marks_of(saga), styled=False))  # noqa: S308
         offered, known = offers(saga, verdict, request.user), True
@@ -81,7 +83,7 @@ def page_of(saga: Saga, request: HttpRequest) -> SagaPage:
         standing=standing_of(saga),
         verdict=verdict,
         graph=graph,
-        runs=_runs(saga),
+        runs=runs,
         actions=_actions(saga),
         offers=offered,
         assignment=Assignment.objects.using(DATABASE)
@@ -90,6 +92,7 @@ def page_of(saga: Saga, request: HttpRequest) -> SagaPage:
         .first(),
         approvals=_approvals(saga),
         held_back=[each for each in switches.closed() if _concerns(each, saga)],
+        staged=staged_for(saga, runs),
         version_is_known=known,
         data=_data(saga, request),
     )

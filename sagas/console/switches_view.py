@@ -38,15 +38,15 @@ def levers() -> Sequence[Lever]:
     return [Lever(name=name, words=words, closed=closed.get(name)) for name, words in names]
 
 
-def environment(request: HttpRequest) -> list[str] | None:
-    """Return the words and the colour of the banner on every admin page, None without one."""
+def held_words() -> list[str]:
+    """Return what the label on every admin page says of what is held back; empty if nothing is."""
     held = switches.closed()
     if not held:
-        return None
+        return []
     if len(held) > 1:
-        return [f"Held back: {len(held)}", "danger"]
+        return [f"Held back: {len(held)}"]
     names = {lever.name: lever.words for lever in levers()}
-    return [f"Held back: {names.get(held[0].name, held[0].name)}", "danger"]
+    return [f"Held back: {names.get(held[0].name, held[0].name)}"]
 
 
 def switches_page(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse:

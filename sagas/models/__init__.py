@@ -1,6 +1,7 @@
 """The control plane's rows: the saga, its history, and what people do to it."""
 
 from sagas.models.audit import AuditRun, Finding
+from sagas.models.chaos import Disturbance, DisturbedAttempt, Fault
 from sagas.models.history import Heartbeat, StepRun
 from sagas.models.oversight import (
     ActionOutcome,
@@ -42,6 +43,9 @@ __all__ = [
     "BulkItem",
     "BulkRun",
     "Direction",
+    "Disturbance",
+    "DisturbedAttempt",
+    "Fault",
     "Finding",
     "Heartbeat",
     "OperatorAction",

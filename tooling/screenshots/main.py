@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -15,10 +16,12 @@ import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tooling.demo.main import SHORT_TIMES, forget
+from tooling.local import stack
 from tooling.local.commands import make_admin, manage, migrate
 from tooling.local.instance import REPOSITORY, Instance
 from tooling.local.services import embedded
 from tooling.local.stack import Ports, start_all, supervise
+from tooling.local.supervisor import Supervisor
 
 FOLDER = REPOSITORY / "docs" / "console"
 _SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
@@ -40,7 +43,12 @@ def main() -> int:
             start_all(supervisor, instance, ports)
             os.environ.update(environment, DJANGO_ALLOW_ASYNC_UNSAFE="true")
             django.setup()
-            return _take_all(f"http://127.0.0.1:{ports.web}", ports, password)
+            address = f"http://127.0.0.1:{ports.web}"
+            wrong = _take_all(address, ports, password)
+            _allow_chaos(supervisor, ports)
+            wrong += _take_chaos(address, password)
+    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(REPOSITORY)}")
+    return 1 if wrong else 0
 
 
 def _take_all(address: str, ports: Ports, password: str) -> int:
@@ -75,8 +83,51 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
                 "payments": "/admin/payments/payment/",
             },
         )
-    print(f"{len(list(FOLDER.glob('*.png')))} pictures in {FOLDER.relative_to(REPOSITORY)}")
-    return 1 if wrong else 0
+    return wrong
+
+
+def _allow_chaos(supervisor: Supervisor, ports: Ports) -> None:
+    """Start the processes that look at STAGING_CHAOS again, with it on."""
+    names = ("web", "domain", "outside", "compensation")
+    for name in names:
+        supervisor.stop(name)
+        program = stack.web(ports) if name == "web" else stack.worker(name)
+        command = ["env", "STAGING_CHAOS=true", *program.command]
+        supervisor.start(replace(program, command=command))
+    supervisor.wait_ready(*names)
+
+
+def _take_chaos(address: str, password: str) -> int:
+    """Stage faults, let a checkout meet them, and take what the console shows."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from sagas import disturbances
+    from sagas.disturbances import Plan
+    from sagas.models import Direction, Fault, Saga
+
+    settings.STAGING_CHAOS = True
+    admin = User.objects.get(username="admin")
+    for step, fault in (
+        ("charge_payment", Fault.IN_DOUBT),
+        ("confirm_order", Fault.FAILS),
+        ("reserve_inventory", Fault.REFUSED),
+    ):
+        plan = Plan(kind="checkout", step=step, direction=Direction.DO, fault=fault)
+        if fault is Fault.REFUSED:
+            plan = replace(plan, most_sagas=5, principal="user:1")
+        disturbances.plan(plan, operator=admin, reason="the Friday drill")
+    disturbed = _place(f"{address}/api/v1", "tok_success")
+    _until(lambda: Saga.objects.using("default").get(pk=disturbed).state == "COMPLETE")
+    saga = "/admin/sagas/saga/"
+    wanted = "part=checkout+do+charge_payment&fault=hangs&attempts=1&most_sagas=2&minutes=15"
+    pages = {
+        "staging-chaos": f"{saga}chaos/",
+        "staging-chaos-plan": f"{saga}chaos/plan/?{wanted}",
+        "saga-disturbed": f"{saga}{disturbed}/change/",
+    }
+    with _browser() as browser:
+        return _take(browser, address, password, pages)
 
 
 def _play(api: str, ports: Ports) -> dict[str, str]:

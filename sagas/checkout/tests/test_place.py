@@ -75,6 +75,24 @@ def test_lines_of_one_product_are_added_before_they_are_compared_with_the_stock(
     assert [e["detail"] for e in problem["errors"]] == ["2 wanted, 1 available."]
 
 
+def test_each_fault_of_a_cart_has_a_code(guest: Shopper) -> None:
+    short = assert_problem(
+        guest.place(lines=[{"sku": "CUP", "quantity": 1}]), 409, "insufficient-stock"
+    )
+    unknown = assert_problem(
+        guest.place(lines=[{"sku": "NIX", "quantity": 1}]), 422, "unknown-product"
+    )
+    assert [error["code"] for error in short["errors"]] == ["insufficient-stock"]
+    assert [error["code"] for error in unknown["errors"]] == ["unknown-product"]
+
+
+def test_a_whole_number_may_be_written_with_a_fraction(guest: Shopper) -> None:
+    """JSON Schema takes 2.0 for an integer (draft 2020-12, validation, 6.1.1), and so must we."""
+    placed = guest.place(lines=[{"sku": "MUG", "quantity": 2.0}], expected_total=2500.0)
+    assert placed.status_code == 202
+    assert placed.json()["lines"][0]["quantity"] == 2
+
+
 def test_a_product_that_is_not_for_sale_is_named(guest: Shopper) -> None:
     Product.objects.using("inventory").filter(sku="BOWL").update(active=False)
     lines = [{"sku": sku, "quantity": 1} for sku in ("NOTHING", "MUG", "BOWL")]

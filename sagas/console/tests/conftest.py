@@ -42,6 +42,9 @@ def make_groups() -> None:
     with connections["default"].schema_editor() as editor:
         groups.make_groups(apps, editor)
         audit.extend_groups(apps, editor)
+    """Make the groups as the migrations do."""
+    chaos = import_module("sagas.migrations.0008_staging_chaos")
+        chaos.allow_operators(apps, editor)
 
 
 @pytest.fixture
