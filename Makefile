@@ -13,7 +13,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control fuzz ci
+.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control fuzz model mutants ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,6 +73,11 @@ test: setup browser ## run the tests on embedded servers; ARGS="-k word" passes 
 fuzz: setup ## fuzz the API by its OpenAPI document; MINUTES=10 SEED=7 (a random one is printed)
 	@$(TOOLING) exec -- env FUZZ_MINUTES=$(or $(MINUTES),10) FUZZ_SEED=$(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')) \
 		$(BIN)/python -m pytest tests/test_api_fuzz.py -s $(ARGS)
+model: setup ## the model test for longer, each time on new runs; ARGS="--hypothesis-seed=7"
+	@$(TOOLING) exec -- $(BIN)/python -m pytest tests/model --hypothesis-profile=model-long --hypothesis-show-statistics $(ARGS)
+
+mutants: setup ## take each guard away and show that a test fails; ARGS="name ..." for some
+	@$(TOOLING) exec -- $(BIN)/python -m tooling.mutants $(ARGS)
 
 lint: setup ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -12,6 +12,9 @@ from payments.tests.staging import Killed, Moment, Stage, Worker
 pytestmark = pytest.mark.django_db(databases=["default", DATABASE], transaction=True)
 
 
+_CREATE = ("POST", "/v1/payment_intents")
+
+
 def _charged_once(checkout: Checkout, provider: FakeProvider) -> bool:
     return (
         checkout.payment.status == Status.SUCCEEDED
@@ -107,6 +110,37 @@ def test_a_worker_killed_at_any_point_of_a_charge_charges_once(
     stage.cues.clear()  # a lost reply comes before the moment after it
     _repeat_until_certain(checkout)
     assert _charged_once(checkout, provider)
+
+
+def test_the_charge_and_its_key_are_committed_before_the_first_call(
+    provider: FakeProvider, stage: Stage
+) -> None:
+    """Guard: the intent's row; a worker that dies in its first call leaves it behind."""
+    checkout = Checkout(token="tok_success")
+    stage.kill("create_intent", Moment.BEFORE)
+    with pytest.raises(Killed):
+        checkout.charge()
+    assert checkout.payment.status == Status.CREATED
+    (charge,) = checkout.operations(Kind.CHARGE)
+    assert (charge.status, charge.amount) == (OperationStatus.PENDING, TOTAL)
+    assert charge.idempotency_key
+
+
+def test_a_repeat_asks_before_it_makes_an_intent(provider: FakeProvider, stage: Stage) -> None:
+    """Guard: the question by our own id; the provider forgets keys in time."""
+    checkout = Checkout(token="tok_success")
+    stage.kill("create_intent", Moment.AFTER)
+    with pytest.raises(Killed):
+        checkout.charge()
+    heard = len(_asked_for_intents(provider))
+    checkout.charge()
+    assert len(_asked_for_intents(provider)) == heard
+    assert _charged_once(checkout, provider)
+
+
+def _asked_for_intents(provider: FakeProvider) -> list[object]:
+    requests = provider.events("request")
+    return [each for each in requests if (each["method"], each["path"]) == _CREATE]
 
 
 def test_two_workers_at_once_charge_once(provider: FakeProvider) -> None:

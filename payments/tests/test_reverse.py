@@ -1,11 +1,12 @@
 """A charge can be taken back at every point, and cannot come after it was taken back."""
 
 import pytest
+from django.db import connections, transaction
 
 from payments import services
 from payments.models import DATABASE, Kind, Payment, Receipt, Status
 from payments.tests.checkout import TOTAL, Checkout
-from payments.tests.provider import FakeProvider
+from payments.tests.provider import FakeProvider, eventually
 from payments.tests.staging import Killed, Moment, Stage, Worker
 from sagas.participant.receipts import AlreadyCompensated
 
@@ -103,6 +104,32 @@ def test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing(
     assert undone == ({"refunded": TOTAL} if was_captured else {"cancelled": True})
     assert len(provider.captures(checkout.intent)) == int(was_captured)
     assert _holds_nothing(checkout, provider)
+
+
+def test_a_charge_never_writes_over_a_reversal(provider: FakeProvider, stage: Stage) -> None:
+    """Guard: the lock on the payment's row, taken before the row is read."""
+    checkout = Checkout(token="tok_success")
+    frozen = stage.freeze("create_intent", Moment.AFTER)
+    worker = Worker(checkout.charge)
+    assert frozen.arrived.wait(20)
+    with transaction.atomic(using=DATABASE):
+        payment = Payment.objects.using(DATABASE).select_for_update().get(saga_id=checkout.saga_id)
+        frozen.wake()
+        eventually(_somebody_waits_for_a_lock)
+        payment.begin_reversal()
+        payment.save(using=DATABASE, update_fields=["status"])
+    assert isinstance(worker.end().error, AlreadyCompensated)
+    assert checkout.payment.status == Status.REVERSING
+    assert provider.captures(checkout.intent) == []
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE NOT granted AND datname = current_database()"
+        )
+        return cursor.fetchone() != (0,)
 
 
 @pytest.mark.parametrize("moment", list(Moment))

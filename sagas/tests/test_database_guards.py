@@ -3,10 +3,19 @@
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connections, transaction
+from django.db.models.functions import Now
 
 from sagas import switches, verbs
 from sagas.mandates import Mandate
-from sagas.models import COMPENSATED, ActionOutcome, Approval, Saga
+from sagas.models import (
+    COMPENSATED,
+    ActionOutcome,
+    Approval,
+    BulkItem,
+    BulkRun,
+    Finding,
+    Saga,
+)
 from sagas.tests.conftest import drive, start_toy
 from sagas.tests.toy import Refused, Theatre
 
@@ -21,6 +30,19 @@ def _refused(sql: str, message: str) -> None:
 def test_an_epoch_never_falls(stage: Theatre) -> None:
     start_toy()
     _refused("UPDATE sagas_saga SET epoch = epoch - 1, revision = revision + 1", "never falls")
+
+
+def test_an_epoch_below_one_is_refused(stage: Theatre) -> None:
+    with pytest.raises(IntegrityError, match="sagas_epoch_positive"):
+        Saga.objects.using("default").create(
+            kind="toy",
+            version=1,
+            principal="user:1",
+            idempotency_key="key",
+            epoch=0,
+            lease_until=Now(),
+            deadline_at=Now(),
+        )
 
 
 def test_a_write_that_forgets_the_revision_is_refused(stage: Theatre) -> None:
@@ -79,6 +101,31 @@ def test_nobody_approves_what_they_asked_for_themselves(stage: Theatre) -> None:
             saga=start_toy(), verb="compensate", digest="d", reason="r",
             requested_by=user, approved_by=user,
         )  # fmt: skip
+
+
+def test_a_verb_is_asked_for_once(stage: Theatre) -> None:
+    user = User.objects.using("default").create(username="sam")
+    asked = {"saga": start_toy(), "verb": "compensate", "digest": "d", "requested_by": user}
+    Approval.objects.using("default").create(**asked)
+    with pytest.raises(IntegrityError, match="sagas_one_open_approval"):
+        Approval.objects.using("default").create(**asked)
+
+
+def test_a_saga_is_once_in_a_bulk_run(stage: Theatre) -> None:
+    user = User.objects.using("default").create(username="sam")
+    run = BulkRun.objects.using("default").create(verb="retry", operator=user)
+    item = {"run": run, "saga": start_toy(), "position": 0}
+    BulkItem.objects.using("default").create(**item)
+    with pytest.raises(IntegrityError, match="sagas_once_a_bulk_run"):
+        BulkItem.objects.using("default").create(**item)
+
+
+def test_a_finding_is_open_once(stage: Theatre) -> None:
+    found = {"key": "money - x", "invariant": "money", "severity": "violation", "what": "gone"}
+    Finding.objects.using("default").create(**found, closed_at=Now())
+    Finding.objects.using("default").create(**found)
+    with pytest.raises(IntegrityError, match="sagas_finding_open_once"):
+        Finding.objects.using("default").create(**found)
 
 
 def test_two_sagas_of_one_request_are_refused(stage: Theatre) -> None:

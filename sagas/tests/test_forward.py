@@ -3,13 +3,18 @@
 import pytest
 from django.db.models import F
 
-from sagas import journal, operations
+from sagas import executor, journal, operations
 from sagas.endings import Verdict
-from sagas.models import Outcome, Parked, Saga
+from sagas.models import Direction, Outcome, Parked, Saga
 from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Doubtful, Refused, Theatre
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
+
+
+class CutOff(Exception):
+    """What Celery raises when an attempt runs too long."""
+
 
 FORWARD = ["pack_bag", "lock_door", "board_train", "find_seat", "wave_goodbye"]
 
@@ -56,6 +61,33 @@ def test_an_error_that_may_heal_is_saved_and_tried_again(
     assert stage.played.count("lock_door") == 2
     assert (saga.error_step, saga.error_outcome) == ("lock_door", outcome)
     assert saga.error_type.endswith(type(error).__name__)
+
+
+def test_a_bug_is_tried_a_few_times_only(stage: Theatre) -> None:
+    """Guard: the end of retries for unexpected errors, before the step's own."""
+    stage.script["wave_goodbye"] = [KeyError("bug")] * 4
+    saga = drive(start_toy().pk)
+    assert (saga.state, saga.parked) == ("SEATED", Parked.RETRIES_EXHAUSTED)
+    assert stage.played.count("wave_goodbye") == 3
+
+
+def test_an_attempt_that_is_cut_off_is_in_doubt_and_tried_again(stage: Theatre) -> None:
+    """Guard: a time limit says nothing about what the other side did."""
+    saga = start_toy()
+    drive(saga.pk, until="LOCKED")
+    stage.script["board_train"] = [CutOff()]
+    executor.run(
+        executor.Attempt(
+            saga_id=saga.pk,
+            step="board_train",
+            direction=Direction.DO,
+            epoch=journal.read(saga.pk).epoch,
+            timeouts=(CutOff,),
+        )
+    )
+    assert journal.read(saga.pk).error_outcome == Outcome.IN_DOUBT
+    operations.dispatch(saga.pk)
+    assert drive(saga.pk).state == "COMPLETE"
 
 
 def test_a_back_off_is_kept_in_the_row_and_not_dispatched_before_its_time(stage: Theatre) -> None:

@@ -9,7 +9,7 @@ from sagas import executor, journal, operations
 from sagas.endings import Verdict
 from sagas.models import Direction, Outcome
 from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
-from sagas.tests.toy import Refused, Theatre
+from sagas.tests.toy import Busy, Refused, Theatre
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
 
@@ -83,6 +83,23 @@ def test_a_worker_that_comes_back_after_recovery_took_over_cannot_save(stage: Th
     assert (saga.state, saga.epoch) == ("PACKED", 2)
     outcomes = [run.outcome for run in saga.runs.using("default")]
     assert outcomes == [Outcome.LOST, Outcome.SUCCEEDED, Outcome.SUPERSEDED]
+
+
+def test_a_frozen_worker_cannot_save_a_wait_over_the_next_dispatch(stage: Theatre) -> None:
+    """Guard: epoch and revision in ``journal.save``; the state is the same before and after."""
+    saga = start_toy()
+
+    def taken_over() -> None:
+        let_time_pass(saga.pk)
+        operations.dispatch(saga.pk, only_if_due=True)
+        raise Busy("too late to say so")
+
+    stage.script["pack_bag"] = [taken_over]
+    assert deliver(saga.pk).verdict is Verdict.STOP
+    saga = journal.read(saga.pk)
+    assert (saga.epoch, saga.attempts, saga.next_attempt_at) == (2, 1, None)
+    outcomes = [run.outcome for run in saga.runs.using("default")]
+    assert outcomes == [Outcome.LOST, Outcome.SUPERSEDED]
 
 
 def test_a_frozen_worker_cannot_turn_a_saga_back_that_went_on_without_it(stage: Theatre) -> None:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sagas.definitions import (
     NOTHING_TO_UNDO,
@@ -59,21 +59,27 @@ def _act(part: str) -> Callable[[StepContext], Result]:
     return lambda saga: theatre.play(part)
 
 
-LIMITS = Limits(
-    seconds=5,
-    do=Retry(attempts=3, first_delay=0, max_delay=0),
-    undo=Retry(attempts=3, first_delay=0, max_delay=0),
-)
+BRIEF = Retry(attempts=3, first_delay=0, max_delay=0)
+PATIENT = replace(BRIEF, attempts=5)
+LIMITS = Limits(seconds=5, do=BRIEF, undo=BRIEF)
 
 
-def _step(name: str, reaches: str, *, queue: str, pivot: bool = False, undo: bool = True) -> Step:
+def _step(
+    name: str,
+    reaches: str,
+    *,
+    queue: str,
+    pivot: bool = False,
+    undo: bool = True,
+    limits: Limits = LIMITS,
+) -> Step:
     return Step(
         name=name,
         do=_act(name),
         undo=_act(f"undo {name}") if undo else NOTHING_TO_UNDO,
         reaches=reaches,
         queue=queue,
-        limits=LIMITS,
+        limits=limits,
         refusals=(Refused,),
         in_doubt=(Doubtful,),
         transient=(Busy,),
@@ -90,7 +96,13 @@ TOY = SagaDefinition(
         _step("lock_door", "LOCKED", queue="inventory"),
         _step("board_train", "ABOARD", queue="payments", pivot=True),
         _step("find_seat", "SEATED", queue="orders", undo=False),
-        _step("wave_goodbye", "COMPLETE", queue="notifications", undo=False),
+        _step(
+            "wave_goodbye",
+            "COMPLETE",
+            queue="notifications",
+            undo=False,
+            limits=replace(LIMITS, do=PATIENT),
+        ),
     ),
     after_compensated=FollowUp(
         name="say_sorry",

@@ -1,0 +1,16 @@
+"""The guards and how each is taken away. A guard that is not in here is not proved."""
+
+from collections.abc import Sequence
+
+from tooling.mutants.patch import Mutant
+from tooling.mutants.table import databases, doors, engine, goods, mails, money, schema
+
+ALL: Sequence[Mutant] = [
+    *engine.MUTANTS,
+    *doors.MUTANTS,
+    *databases.MUTANTS,
+    *goods.MUTANTS,
+    *money.MUTANTS,
+    *mails.MUTANTS,
+    *schema.MUTANTS,
+]

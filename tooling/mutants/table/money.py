@@ -1,0 +1,187 @@
+"""Money: intents before calls, keys, questions before repeats, doubts, late successes."""
+
+from tooling.mutants.patch import remove
+
+_RECORDS, _CALLS, _REVERSING = "payments/records.py", "payments/calls.py", "payments/reversing.py"
+_GATEWAY, _OPERATIONS = "payments/gateways/fake.py", "payments/operations.py"
+_DOUBT, _REVERSE = "payments/tests/test_charge_in_doubt.py", "payments/tests/test_reverse.py"
+_REFUND, _LATE = "payments/tests/test_refund.py", "payments/tests/test_late_success.py"
+_CONTRACT = "payments/tests/test_gateway_contract.py"
+
+MUTANTS = [
+    remove(
+        "money-intent-row",
+        "the charge is committed, with its key, before the provider is called",
+        _RECORDS,
+        "        operations.open_next(payment, Kind.CHARGE)\n        return {",
+        "        return {",
+        f"{_DOUBT}::test_the_charge_and_its_key_are_committed_before_the_first_call",
+    ),
+    remove(
+        "money-intent-key",
+        "do and undo make one intent, by one key",
+        "payments/models.py",
+        'return f"makegood-{self.pk}-intent"',
+        'return f"makegood-{self.pk}-{uuid4()}"',
+        f"{_REVERSE}::test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing",
+    ),
+    remove(
+        "money-operation-key",
+        "an operation without an outcome is sent again under its own key",
+        _OPERATIONS,
+        "        if not before.key_spent:\n            return before\n        fail(",
+        "        fail(",
+        f"{_DOUBT}::test_a_time_out_is_a_doubt",
+        f"{_DOUBT}::test_two_workers_at_once_charge_once",
+    ),
+    remove(
+        "money-spent-key",
+        "a key under which the provider keeps an error is not sent again",
+        _CALLS,
+        "key_spent=doubt.answered",
+        "key_spent=False",
+        f"{_DOUBT}::test_a_stored_500_gets_a_new_key",
+    ),
+    remove(
+        "money-ask-first",
+        "the provider is asked for the intent before another one is made",
+        _CALLS,
+        "        if ask_first:\n",
+        "        if False:\n",
+        f"{_DOUBT}::test_a_repeat_asks_before_it_makes_an_intent",
+    ),
+    remove(
+        "money-refunds-are-asked-for",
+        "refunds are asked for before one is sent",
+        _REVERSING,
+        "    if _was_refunded(payment):\n        return\n    operation",
+        "    operation",
+        f"{_REFUND}::test_a_refund_made_by_hand_is_found_and_recorded",
+        f"{_REFUND}::test_a_pending_refund_is_waited_for_and_not_sent_again",
+    ),
+    remove(
+        "money-refund-twice",
+        "a refused refund may be one that another has made",
+        _REVERSING,
+        "        if _was_refunded(payment):\n            return\n        raise",
+        "        raise",
+        f"{_REFUND}::test_a_refund_that_another_made_in_between_is_recorded",
+    ),
+    remove(
+        "money-server-error-is-doubt",
+        "a 5xx is a doubt, not a failure",
+        _GATEWAY,
+        'raise InDoubt("provider-error", answered=response.status_code == _SERVER_ERROR)',
+        'raise Rejected("provider-error")',
+        f"{_CONTRACT}::test_an_answer_that_went_wrong_is_a_doubt",
+        f"{_DOUBT}::test_a_capture_whose_answer_went_wrong_is_found",
+    ),
+    remove(
+        "money-silence-is-doubt",
+        "no answer is a doubt, not a failure",
+        _GATEWAY,
+        'raise InDoubt("no-answer") from error',
+        'raise Unavailable("no-answer") from error',
+        f"{_CONTRACT}::test_a_time_out_is_a_doubt_and_so_is_a_key_in_flight",
+        f"{_DOUBT}::test_a_time_out_is_a_doubt",
+    ),
+    remove(
+        "money-doubt-is-noted",
+        "a doubt about a call is written down",
+        _CALLS,
+        "        records.note_doubt(operation, doubt.code, key_spent=doubt.answered)\n",
+        "",
+        f"{_DOUBT}::test_a_capture_whose_answer_went_wrong_is_found",
+    ),
+    remove(
+        "money-processing-is-doubt",
+        "a charge that the bank works on is a doubt",
+        "payments/charging.py",
+        "case IntentStatus.PROCESSING | IntentStatus.OPEN:\n"
+        "            records.lose_sight(payment.pk)\n            raise PaymentInDoubt",
+        "case IntentStatus.PROCESSING | IntentStatus.OPEN:\n"
+        '            raise CardDeclined("") if payment else PaymentInDoubt',
+        f"{_DOUBT}::test_a_late_success_is_waited_for",
+    ),
+    remove(
+        "money-timeout",
+        "a call to the provider has a time-out",
+        _GATEWAY,
+        "wait = httpx.Timeout(settings.PAYMENT_READ_TIMEOUT,",
+        "wait = httpx.Timeout(60.0,",
+        f"{_CONTRACT}::test_a_time_out_is_a_doubt_and_so_is_a_key_in_flight",
+    ),
+    remove(
+        "money-reversal-shuts-the-door",
+        "no charge begins once a reversal has begun",
+        _RECORDS,
+        "        if payment.status in REVERSED:\n            raise AlreadyCompensated",
+        "        if False:\n            raise AlreadyCompensated",
+        f"{_REVERSE}::test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing",
+    ),
+    remove(
+        "money-reversal-is-committed",
+        "the reversal is committed before the provider is called",
+        _RECORDS,
+        "        payment.begin_reversal()\n        _save(payment)\n",
+        "        payment.begin_reversal()\n",
+        f"{_REVERSE}::test_a_reversal_killed_at_any_point_goes_on",
+    ),
+    remove(
+        "money-cancel-the-intent",
+        "an intent that was not captured is cancelled, so that no late success can come",
+        _REVERSING,
+        "    if intent.status in _CANCELLABLE:\n        intent = _cancel(payment, intent.ref)\n",
+        "    if intent.status in _CANCELLABLE:\n        records.record_cancelled(payment.pk)\n"
+        "        return\n",
+        f"{_REVERSE}::test_a_declined_charge_is_cancelled",
+    ),
+    remove(
+        "money-late-success-is-refunded",
+        "a success after the cancel is found and given back",
+        "payments/late.py",
+        "if intent.status is IntentStatus.CANCELLED:",
+        "if intent:",
+        f"{_LATE}::test_a_success_after_the_cancel_is_found_told_and_refunded",
+    ),
+    remove(
+        "money-late-success-is-looked-for",
+        "a cancelled payment is asked about again",
+        _RECORDS,
+        "            payment.next_check_at = Now() + FIRST_CHECK\n",
+        "",
+        f"{_LATE}::test_a_success_after_the_cancel_is_found_told_and_refunded",
+    ),
+    remove(
+        "money-sweep-is-isolated",
+        "one failing check does not hold up the others",
+        "payments/services.py",
+        "        except Exception as error:",
+        "        except ZeroDivisionError as error:",
+        f"{_LATE}::test_one_failing_check_does_not_hold_up_the_others",
+    ),
+    remove(
+        "money-another-amount",
+        "another amount at the provider is never recorded",
+        _RECORDS,
+        "        _must_agree(payment, intent)\n        payment.provider_ref = intent.ref\n",
+        "        payment.provider_ref = intent.ref\n",
+        "payments/tests/test_constraints.py::test_another_amount_at_the_provider_is_never_recorded",
+    ),
+    remove(
+        "money-row-lock",
+        "who writes about a payment holds its row",
+        _RECORDS,
+        "Payment.objects.using(DATABASE).select_for_update()",
+        "Payment.objects.using(DATABASE)",
+        f"{_REVERSE}::test_a_charge_never_writes_over_a_reversal",
+    ),
+    remove(
+        "money-declined-once",
+        "a card that was declined is not asked again",
+        "payments/services.py",
+        "    if payment.status == Status.DECLINED:\n",
+        "    if False:\n",
+        "payments/tests/test_charge.py::test_a_declined_card_is_a_refusal_and_stays_one",
+    ),
+]
