@@ -13,7 +13,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control fuzz model mutants ci
+.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control fuzz model mutants crash-test ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,6 +63,8 @@ benchmark: setup ## the console at 10 thousand and at 1 million sagas; some minu
 
 benchmark-audit: setup ## the audit at 10 thousand and at 1 million sagas; some minutes and gigabytes
 	@$(TOOLING) exec -- $(BIN)/python benchmarks/audit.py
+crash-test: setup ## let processes die at every crash point; ARGS="--times 25" as often (docs/crash-test.md)
+	@$(TOOLING) crash-test $(ARGS)
 
 screenshots: setup browser ## take the pictures of the console again, into docs/console/
 	@$(TOOLING) screenshots

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
@@ -78,10 +78,16 @@ class ProductAdmin(ReadOnlyAdmin):
     fields = ["sku", "name", "description", "price", "currency", "active", "created_at"]
     readonly_fields = ["sku", "currency", "created_at"]
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Name the transaction in which the admin saves."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with crash.committing("inventory.edit_product", using=DATABASE):
+            return super().changeform_view(request, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Product, form: ModelForm, change: bool) -> None:
         """Write only what was edited: another's edit of another field stays."""
-        with crash.statement("inventory.edit_product", using=DATABASE):
-            obj.save(update_fields=form.changed_data, using=DATABASE)
+        obj.save(update_fields=form.changed_data, using=DATABASE)
 
     @admin.display(ordering="stock__on_hand")
     def on_hand(self, product: Product) -> int:
@@ -103,6 +109,13 @@ class StockAdmin(ReadOnlyAdmin):
     search_help_text = "SKU"
     fields = ["product", "on_hand", "reserved", "change_by"]
     readonly_fields = ["product", "on_hand", "reserved"]
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Name the transaction in which the admin checks the correction and makes it."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with crash.committing("inventory.correct_stock", using=DATABASE):
+            return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Stock, form: ModelForm, change: bool) -> None:
         """Change the units on hand by the difference that was asked for."""

@@ -141,7 +141,7 @@ def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool
     suspects: list[tuple[UUID, str]] = []
     unknown: list[str] = []
     intents = 0
-    with calls.asking():
+    with calls.asking(), crash.calling("payments.read_ledger"):
         # Intents at the borders are read twice: the clocks differ.
         entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
         while page := _next(entries):
@@ -213,6 +213,8 @@ def _exact(provider: str, ref: str) -> Entry | None:
     with calls.asking():
         with crash.calling("payments.read_entry"):
             entry = gateway(provider).entry(ref=ref)
+    with calls.asking(), crash.calling("payments.read_entry"):
+        entry = gateway(provider).entry(ref=ref)
         if entry is None or not entry.refunded:
             return entry
         with crash.calling("payments.read_refunds"):

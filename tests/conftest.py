@@ -32,6 +32,7 @@ from kombu.exceptions import KombuError
 from config.celery import queue
 from sagas.models import Saga
 from tests.waiting import eventually
+from tooling.crashtest.shop import with_plan
 from tooling.local import stack as processes
 from tooling.local.embedded import valkey_command
 from tooling.local.instance import REPOSITORY, Instance
@@ -61,6 +62,12 @@ class Stack:
     ports: Ports
     folder: Path
     sockets: Path
+    broker_url: str
+
+    @property
+    def plans(self) -> Path:
+        """The folder of the plans by which its processes die, one for each program."""
+        return self.folder / "plans"
 
     @property
     def api(self) -> str:
@@ -165,7 +172,7 @@ def stack(
             supervisor.start(broker(sockets))
         _start_system(supervisor, folder, ports)
         with _ticking(broker_url):
-            yield Stack(supervisor, ports, folder, sockets)
+            yield Stack(supervisor, ports, folder, sockets, broker_url)
     shutil.rmtree(sockets)
     if given:
         _empty_queues(given)
@@ -185,12 +192,16 @@ def _empty_queues(broker_url: str) -> None:
 
 
 def _start_system(supervisor: Supervisor, folder: Path, ports: Ports) -> None:
-    """Start every process of the system but beat, and wait until they are up."""
+    """Start every process of the system but beat, and wait until they are up.
+
+    Each has a plan by which it dies, on which nothing stands as yet.
+    """
+    plans = folder / "plans"
     supervisor.start(processes.provider(folder / "provider.jsonl", ports))
     supervisor.start(processes.mailcatcher(folder / "mails", ports))
-    supervisor.start(processes.web(ports))
+    supervisor.start(with_plan(processes.web(ports), plans))
     for name in WORKERS:
-        supervisor.start(processes.worker(name))
+        supervisor.start(with_plan(processes.worker(name), plans))
     supervisor.wait_ready(timeout=90)
 
 

@@ -4,7 +4,10 @@ import argparse
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 
+from tooling.crashtest.main import add_arguments as crash_test_arguments
+from tooling.crashtest.main import main as crash_test
 from tooling.demo.main import main as demo
 from tooling.local import commands
 from tooling.local.embedded import CannotStart
@@ -42,6 +45,19 @@ def main() -> int:
         case "soak":
             return soak.main(given)
     return _PLAIN[given.verb]()
+    crash_test_arguments(
+        verbs.add_parser("crash-test", help="let processes die at every crash point")
+    )
+    run: Mapping[str, Callable[[], int]] = {
+        "run": commands.run,
+        "stop": commands.stop,
+        "clean": commands.clean,
+        "demo": demo,
+        "screenshots": screenshots,
+        "crash-test": lambda: crash_test(given),
+        "exec": lambda: commands.execute([word for word in given.command if word != "--"]),
+    }
+    return run[given.verb]()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from inventory.tests.shelf import put, reserve
 
 pytestmark = pytest.mark.django_db(databases=["default", "inventory"])
 
+#: Really commits, so that the watch of all commits (conftest.py) sees the admin's own.
+commits = pytest.mark.django_db(databases=["default", "inventory"], transaction=True)
+
 MODELS = ["product", "stock", "reservation", "reservationline", "receipt"]
 
 
@@ -50,6 +53,7 @@ def test_nothing_is_added_or_deleted(staff: Client, model: str) -> None:
         assert staff.post(page, {"post": "yes"}).status_code == 403
 
 
+@commits
 def test_a_product_is_described_anew_and_keeps_its_sku(staff: Client) -> None:
     put("MUG", 5)
     page = reverse("admin:inventory_product_change", args=["MUG"])
@@ -67,6 +71,7 @@ def test_a_negative_price_is_a_field_error(staff: Client) -> None:
     assert "greater than or equal to 0" in staff.post(page, form).content.decode()
 
 
+@commits
 def test_stock_is_corrected_by_a_difference(staff: Client) -> None:
     put("MUG", 5)
     reserve(MUG=2)

@@ -66,8 +66,17 @@ def with_both_names(word: Mandate, approval: Approval) -> Mandate:
     )
 
 
-def close(approval: Approval, *, approved_by: AbstractBaseUser) -> None:
-    """Note that the second operator agreed and the verb was carried out."""
+def use_up(approval: Approval, *, approved_by: AbstractBaseUser) -> None:
+    """Note that the second operator agrees, before the verb is carried out.
+
+    Should the process die in between, both have to be asked anew: what they agreed to is carried
+    out once or not at all.
+
+    Raises:
+        NotNow: somebody else has agreed already.
+    """
     waiting = Approval.objects.using(DATABASE).filter(pk=approval.pk, approved_by=None)
     with crash.statement("sagas.approve", using=DATABASE):
-        waiting.update(approved_by_id=approved_by.pk, approved_at=Now())
+        agreed = waiting.update(approved_by_id=approved_by.pk, approved_at=Now())
+    if not agreed:
+        raise NotNow("another operator has agreed already")

@@ -27,7 +27,7 @@ from sagas.console.preview import (
 )
 from sagas.evidence import CannotAsk, NotConfirmed
 from sagas.mandates import Mandate
-from sagas.models import DATABASE, ActionOutcome, Approval, OperatorAction, Saga
+from sagas.models import DATABASE, ActionOutcome, OperatorAction, Saga
 from sagas.operations import NotNow
 from sagas.participant import crash
 from sagas.registry import UnknownDefinition
@@ -181,15 +181,13 @@ def _agree_and_act(request: HttpRequest, preview: Preview, verb: Verb, form: Wor
         preview=[call.as_json() for call in preview.calls],
         verdict=preview.verdict.as_json(),
     )
-    approval: Approval | None = None
     if approvals.is_needed(verb, saga):
         approval = approvals.open_one(saga, verb.name)
         if approval is None or approvals.refusal(approval, user):
             return approvals.ask_for(saga, verb.name, word, digest=preview.verdict.digest())
+        approvals.use_up(approval, approved_by=user)
         word = approvals.with_both_names(word, approval)
     action = verb.act(saga.pk, word)
-    if approval is not None:
-        approvals.close(approval, approved_by=user)
     record_outcome(action)
     return f"Done: {action.effect}."
 

@@ -37,6 +37,11 @@ def arm(plan: Plan | None) -> None:
     _plan = plan
 
 
+def armed() -> Plan | None:
+    """Return the plan that decides now; None while everything passes."""
+    return _plan
+
+
 @contextmanager
 def committing(point: str, *, using: str, durable: bool = False) -> Iterator[None]:
     """Open a transaction whose commit is ``point``; inside another one it is a mere savepoint.

@@ -39,7 +39,7 @@ def passer(folder: Path, times: int) -> "subprocess.Popen[str]":
 
 def test_a_process_dies_before_the_call_of_the_armed_pass(tmp_path: Path) -> None:
     plan = FolderPlan(tmp_path)
-    plan.arm("toy.call", Moment.BEFORE, How.EXIT, passes=[3])
+    plan.arm("toy.call", Moment.BEFORE, {How.EXIT: [3]})
     process = passer(tmp_path, 5)
     out, _ = process.communicate(timeout=30)
     assert out.splitlines() == ["called", "called"]
@@ -51,7 +51,7 @@ def test_a_process_dies_before_the_call_of_the_armed_pass(tmp_path: Path) -> Non
 
 def test_passes_are_counted_over_all_processes(tmp_path: Path) -> None:
     plan = FolderPlan(tmp_path)
-    plan.arm("toy.call", Moment.AFTER, How.KILL, passes=[2, 4])
+    plan.arm("toy.call", Moment.AFTER, {How.KILL: [2, 4]})
     codes = []
     for _ in range(4):
         process = passer(tmp_path, 1)
@@ -62,7 +62,7 @@ def test_passes_are_counted_over_all_processes(tmp_path: Path) -> None:
 
 def test_a_frozen_process_goes_on_when_it_is_woken(tmp_path: Path) -> None:
     plan = FolderPlan(tmp_path)
-    plan.arm("toy.call", Moment.BEFORE, How.FREEZE, passes=[1])
+    plan.arm("toy.call", Moment.BEFORE, {How.FREEZE: [1]})
     process = passer(tmp_path, 1)
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
@@ -71,9 +71,32 @@ def test_a_frozen_process_goes_on_when_it_is_woken(tmp_path: Path) -> None:
     assert out.splitlines() == ["called"]
 
 
+def test_some_passes_end_one_way_and_some_another(tmp_path: Path) -> None:
+    plan = FolderPlan(tmp_path)
+    plan.arm("toy.call", Moment.AFTER, {How.EXIT: [1], How.KILL: [2]})
+    codes = []
+    for _ in range(2):
+        process = passer(tmp_path, 1)
+        process.communicate(timeout=30)
+        codes.append(process.returncode)
+    assert codes == [70, -signal.SIGKILL]
+    assert [hit.how for hit in plan.hits()] == [How.EXIT, How.KILL]
+
+
+def test_a_recording_has_every_pass_until_it_is_read(tmp_path: Path) -> None:
+    plan = FolderPlan(tmp_path)
+    plan.record()
+    process = passer(tmp_path, 1)
+    process.communicate(timeout=30)
+    mine = [(process.pid, Moment.BEFORE), (process.pid, Moment.AFTER)]
+    assert [(each.pid, each.moment) for each in plan.recorded()] == mine
+    passer(tmp_path, 1).communicate(timeout=30)
+    assert len(plan.recorded()) == len(mine)
+
+
 def test_what_is_disarmed_lets_everybody_pass(tmp_path: Path) -> None:
     plan = FolderPlan(tmp_path)
-    plan.arm("toy.call", Moment.BEFORE, How.EXIT, passes=[1])
+    plan.arm("toy.call", Moment.BEFORE, {How.EXIT: [1]})
     plan.disarm("toy.call", Moment.BEFORE)
     process = passer(tmp_path, 1)
     out, _ = process.communicate(timeout=30)

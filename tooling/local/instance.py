@@ -1,6 +1,7 @@
 """One embedded set of servers: where its files are, and the environment that points at it.
 
 Instances (``run``, ``demo``, ``test``, ``soak``) share nothing, so that they can be up at once.
+Instances (``run``, ``demo``, ``test``, …) share nothing, so that they can be up side by side.
 """
 
 import fcntl
@@ -18,6 +19,9 @@ from urllib.parse import quote
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".data"
 INSTANCES = ("run", "demo", "test", "soak")
+INSTANCES = ("run", "demo", "test", "crash")
+#: Those that may be made to fail on purpose, which settings allow in tests only.
+_FOR_TESTS = ("test", "crash")
 
 #: What ``config.safety`` looks for; importing it would need the very settings made here.
 EMBEDDED_MARKER = ".makegood-embedded"
@@ -126,7 +130,7 @@ class Instance:
                 for variable, database in DATABASES.items()
             },
             "BROKER_URL": f"redis+socket://{quote(str(self.sockets))}/valkey.sock",
-            "MAKEGOOD_ENV": "test" if self.name == "test" else "development",
+            "MAKEGOOD_ENV": "test" if self.name in _FOR_TESTS else "development",
             "SECRET_KEY": self.secret("secret-key"),
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "DJANGO_SETTINGS_MODULE": "config.settings",

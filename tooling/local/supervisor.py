@@ -23,7 +23,7 @@ import psutil
 from tooling.local.ledger import Ledger
 
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 10.0
+_FIRST_BACKOFF = 0.2
 #: A process that lived this many seconds is taken to have been healthy.
 _HEALTHY_AFTER = 10.0
 _POLL_SECONDS = 0.1
@@ -36,7 +36,8 @@ class Program:
 
     ``ready`` is a pattern in its output that says it is up, and ``probe`` a URL that answers
     with 200 from then on, if it has one; ``grace`` the seconds that it gets to stop by
-    itself; ``last`` puts its stop after that of the others.
+    itself; ``last`` puts its stop after that of the others; ``environment`` is added to what
+    every process gets.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Program:
     probe: str = ""
     grace: float = 10.0
     last: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class NotReady(Exception):
@@ -79,6 +81,7 @@ class Supervisor:
         logs: folder of one log file a program.
         ledger: file in which the started processes are noted.
         echo: whether to repeat the logs on standard output.
+        longest_backoff: seconds at the most before a process that keeps dying is started again.
     """
 
     def __init__(
@@ -89,10 +92,12 @@ class Supervisor:
         logs: Path,
         ledger: Path,
         echo: bool,
+        longest_backoff: float = 10.0,
     ) -> None:
         self._environment = dict(environment)
         self._folder, self._logs, self._echo = folder, logs, echo
         self._ledger = Ledger(ledger)
+        self._longest_backoff = longest_backoff
         self._running: dict[str, _Running] = {}
         self._logged: set[str] = set()
         self._coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
@@ -188,13 +193,13 @@ class Supervisor:
                 backoff = _FIRST_BACKOFF
             self._say(running, f"ended with code {code}; started again in {backoff:.1f} s")
             running.stopped.wait(backoff)
-            backoff = min(backoff * 2, _LONGEST_BACKOFF)
+            backoff = min(backoff * 2, self._longest_backoff)
 
     def _run_once(self, running: _Running) -> int:
         process = subprocess.Popen(
             running.program.command,
             cwd=self._folder,
-            env=self._environment,
+            env={**self._environment, **running.program.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

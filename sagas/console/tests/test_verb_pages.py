@@ -262,6 +262,32 @@ def test_above_the_limit_a_second_operator_has_to_agree(
     assert "asked for by olga" in action.reason
 
 
+def test_what_two_operators_agreed_to_is_used_up_although_the_process_dies(
+    guest: Shopper,
+    operator: Client,
+    outside: None,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Guard: the approval is used up before the verb; else one operator could use it again."""
+    settings.CONSOLE_APPROVAL_AMOUNT = 1000
+    saga_id = drive(id_of(guest.place())).pk
+    press(operator, saga_id, "compensate")
+    other = staff("otto", "operator")
+
+    compensate = verbs.compensate
+
+    def compensate_and_die(*words: Any, **more: Any) -> None:
+        compensate(*words, **more)
+        raise SystemExit
+
+    monkeypatch.setattr(verbs, "compensate", compensate_and_die)
+    with pytest.raises(SystemExit):
+        press(other, saga_id, "compensate")
+    assert journal.read(saga_id).state == "COMPENSATING"
+    assert not Approval.objects.using("default").filter(approved_by=None).exists()
+
+
 @pytest.mark.parametrize(
     ("group", "verb", "status"),
     [

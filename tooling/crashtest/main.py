@@ -1,0 +1,63 @@
+"""Starts the system, records, runs the cases, writes the report, stops the system."""
+
+import argparse
+import os
+import shutil
+import time
+from pathlib import Path
+
+import django
+
+from tooling.crashtest.points import points
+from tooling.crashtest.shop import environment_of, running
+from tooling.crashtest.source import product
+from tooling.demo.main import forget
+from tooling.local.commands import manage, migrate
+from tooling.local.instance import REPOSITORY, Instance
+from tooling.local.ledger import Ledger
+from tooling.local.services import embedded
+from tooling.local.stack import Ports
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `make crash-test ARGS=…` may say."""
+    parser.add_argument("--times", type=int, default=2, help="deaths of a child at each moment")
+    parser.add_argument("--worker-times", type=int, default=1, help="deaths of a whole worker")
+    parser.add_argument("--freeze-times", type=int, default=1, help="frozen children")
+    parser.add_argument("--pairs", type=int, default=40, help="cases of two processes; -1: all")
+    parser.add_argument("--only", default="", help="a part of the cases' names")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--report", type=Path, help="a .md file; a .json is written beside it")
+    parser.add_argument("--order", action="append", default=[], help="one case: its orders")
+    parser.add_argument("--scenario", default="", help="one case: its scenario")
+    parser.add_argument("--count", type=int, default=1, help="one case: its checkouts")
+    parser.add_argument("--list", action="store_true", help="print the points and end")
+
+
+def main(given: argparse.Namespace) -> int:
+    """Run the crash test; 0 only if every case ended as it must."""
+    if given.list:
+        return _list()
+    instance = Instance("crash")
+    forget(instance)
+    shutil.rmtree(instance.folder / "plans", ignore_errors=True)
+    begun = time.monotonic()
+    with embedded(instance):
+        Ledger(instance.ledger).note("supervisor", os.getpid())
+        ports = Ports.choose()
+        environment = environment_of(instance, ports)
+        os.environ.update(environment)
+        django.setup()
+        # The models can be imported only now that the settings know the servers.
+        from tooling.crashtest.play import play
+
+        migrate(environment)
+        manage(environment, "load_catalogue")
+        with running(instance, ports, environment) as shop:
+            return play(shop, given, begun=begun)
+
+
+def _list() -> int:
+    for point in points(product(REPOSITORY)):
+        print(f"{point.name:<38}{point.kind:<12}{point.where}")
+    return 0

@@ -1,0 +1,134 @@
+"""Runs one case: play the scenario while processes die, wait for rest, and look at what is left."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from sagas.audit import runs
+from sagas.audit.findings import open_findings
+from sagas.auditor import Severity
+from sagas.models import Saga
+from sagas.participant.crash_plan import How
+from tooling.crashtest import evidence
+from tooling.crashtest.case import Case, Order
+from tooling.crashtest.deaths import Deaths, dying
+from tooling.crashtest.people import Placed
+from tooling.crashtest.recording import Recording
+from tooling.crashtest.scenario import Scenario, Stage
+from tooling.crashtest.shop import PROGRAMS
+
+#: A frozen worker is woken sooner when everything has come to rest without it.
+_FROZEN_AT_LEAST = 3.0
+#: Seconds within which everything must have come to rest after the last crash.
+_PATIENCE = 60.0
+#: Plays at the most until enough processes have ended.
+_PLAYS = 8
+_LOOK_EVERY = 0.2
+_NUDGE_EVERY = 0.6
+
+
+@dataclass
+class Report:
+    """What came of a case: who ended, how long rest took, and what is wrong."""
+
+    case: Case
+    ended: Counter[tuple[Order, How]] = field(default_factory=Counter)
+    checkouts: int = 0
+    seconds: float = 0.0
+    to_rest: float = 0.0
+    faults: list[str] = field(default_factory=list)
+
+
+def record(stage: Stage, scenario: Scenario, *, count: int = 1) -> Recording:
+    """Play a scenario in which nobody dies, and return every pass.
+
+    Raises:
+        AssertionError: it does not end as it must; the scenario itself is wrong.
+    """
+    for plan in stage.shop.plans.values():
+        plan.record()
+    placed = scenario.play(stage, count)
+    faults = _rest(stage, scenario, placed)
+    passes = {program: stage.shop.plans[program].recorded() for program in PROGRAMS}
+    if faults:
+        raise AssertionError(f"{scenario.name}, with nobody dying: {'; '.join(faults)}")
+    return Recording(scenario=scenario.name, road=scenario.road, count=count, passes=passes)
+
+
+def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
+    """Run a case and return what came of it."""
+    begun = time.monotonic()
+    report, placed = Report(case), list[Placed]()
+    with dying(stage.shop, case) as deaths:
+        for _ in range(_PLAYS):
+            placed += scenario.play(stage, case.count)
+            _wait(stage, scenario, placed, deaths)
+            if not deaths.missing:
+                break
+    report.faults += _rest(stage, scenario, placed)
+    report.ended, report.checkouts = deaths.by_order(), len(placed)
+    if deaths.hits:
+        report.to_rest = time.time() - deaths.hits[-1].at
+    if deaths.missing:
+        report.faults.append(f"{deaths.missing} processes too few have ended")
+    report.seconds = time.monotonic() - begun
+    return report
+
+
+def _wait(stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: Deaths) -> None:
+    """Wait until enough have ended, or until everything rests and nobody else would end."""
+    for _ in _looks(stage, scenario, placed):
+        if not deaths.missing and not deaths.frozen:
+            return
+        if _moving() or (scenario.lasting and deaths.missing):
+            continue
+        if not deaths.frozen and not scenario.also(stage, placed):
+            return
+        for hit in deaths.frozen:
+            if time.time() - hit.at > _FROZEN_AT_LEAST:
+                deaths.wake(hit)
+
+
+def _rest(stage: Stage, scenario: Scenario, placed: Sequence[Placed]) -> list[str]:
+    """Wait for rest, and return what is wrong then."""
+    wrong: list[str] = []
+    scenario.settle(stage, placed)
+    for _ in _looks(stage, scenario, placed):
+        moving = [f"{s.pk} still {s.state}, waits for {s.due_step}" for s in _moving()]
+        wrong = moving or scenario.also(stage, placed)
+        if not wrong:
+            # A mail may still be on its way to its folder; what is wrong stays wrong.
+            wrong = evidence.faults(stage.shop, placed, scenario) or _audited()
+        if not wrong:
+            break
+    return wrong
+
+
+def _looks(stage: Stage, scenario: Scenario, placed: Sequence[Placed]) -> Iterator[None]:
+    """Look every now and then until patience ends; clocks go on meanwhile."""
+    deadline, nudged = time.monotonic() + _PATIENCE, 0.0
+    while time.monotonic() < deadline:
+        if time.monotonic() - nudged > _NUDGE_EVERY:
+            scenario.nudge(stage, placed)
+            nudged = time.monotonic()
+        yield
+        time.sleep(_LOOK_EVERY)
+
+
+def _audited() -> list[str]:
+    """Return what the shop's own audit has against anything that changed since the last one."""
+    run = runs.run(runs.Scope.CHANGED)
+    violations = open_findings().filter(severity=Severity.VIOLATION)
+    return [
+        *(f"the audit could not look at {source}" for source in run.not_looked_at),
+        *(f"the audit: {each.saga_id} {each.what}" for each in violations[:20]),
+    ]
+
+
+def _moving() -> list[Saga]:
+    """Return the sagas that somebody, or recovery, still works on."""
+    due = Q(next_attempt_at__isnull=False) | Q(lease_until__isnull=False)
+    return list(Saga.objects.using("default").filter(due, parked="")[:20])

@@ -1,0 +1,215 @@
+"""What clocks, starts and lost messages do: recovery, the sweep, the purge, the catalogue."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from orders.models import Draft
+from payments.models import Payment, PaymentMethod, Status
+from sagas.models import AuditRun, Finding
+from tooling.crashtest.people import Placed
+from tooling.crashtest.scenario import (
+    UNDONE,
+    Must,
+    Road,
+    Scenario,
+    Stage,
+)
+from tooling.crashtest.scenarios.waiting import come_to
+from tooling.crashtest.shop import COMMAND
+from tooling.local.instance import REPOSITORY
+
+_LONG_AGO = timedelta(days=31)
+_TOKEN_CAPTURED_AFTER_ALL = "tok_success_after_decline_1"
+_COMMAND_SECONDS = 60
+#: Older than the longest that an audit may run.
+_AUDIT_OVER = timedelta(minutes=13)
+
+#: The apology said that nothing was taken; the money came later, and went back.
+GIVEN_BACK_LATER: Must = UNDONE
+
+
+# Recovery --------------------------------------------------------------------------------
+
+
+def _messages_lost(stage: Stage, count: int) -> Sequence[Placed]:
+    """The broker forgets what it was given; recovery sends it again from the rows."""
+    with stage.shop.standing_still("domain"):
+        placed = stage.shopper.place_many(count)
+        stage.shop.lose_messages("orders")
+    return placed
+
+
+def _undo_messages_lost(stage: Stage, count: int) -> Sequence[Placed]:
+    """The same for checkouts that are on their way back."""
+    with stage.shop.standing_still("compensation"):
+        with stage.shop.standing_still("domain"):
+            placed = stage.shopper.place_many(count)
+            for each in placed:
+                stage.shopper.cancel(each)
+        stage.shop.lose_messages("compensation")
+    return placed
+
+
+def _worker_starts(stage: Stage, count: int) -> Sequence[Placed]:
+    """A worker is killed, and asks for a recovery tick when it starts again."""
+    for _ in range(count):
+        stage.shop.supervisor.kill("recovery")
+        stage.shop.supervisor.wait_ready("recovery")
+    return stage.shopper.place_many(1)
+
+
+# Upkeep ----------------------------------------------------------------------------------
+
+
+def _captured_after_all(stage: Stage, count: int) -> Sequence[Placed]:
+    """Declined and cancelled; and the bank captures all the same."""
+    return stage.shopper.place_many(count, token=_TOKEN_CAPTURED_AFTER_ALL)
+
+
+def _sweep(stage: Stage, placed: Sequence[Placed]) -> None:
+    """A minute passes: the sweep's next look is due."""
+    cancelled = _payments_of(placed).filter(status__in=(Status.CANCELLED, Status.REVERSING))
+    cancelled.exclude(next_check_at=None).update(next_check_at=Now())
+    stage.shop.ask_for("payments.sweep_late_successes", queue="payments")
+
+
+def _not_given_back(stage: Stage, placed: Sequence[Placed]) -> list[str]:
+    waiting = _payments_of(placed).exclude(status=Status.REFUNDED)
+    return [f"payment {payment.pk} is {payment.status}" for payment in waiting]
+
+
+def _audited(stage: Stage, count: int) -> Sequence[Placed]:
+    """Money that nobody has given back yet: a finding, and a question to the provider."""
+    placed = stage.shopper.place_many(1, token=_TOKEN_CAPTURED_AFTER_ALL)
+    come_to(placed, "COMPENSATED")
+    return placed
+
+
+def _audit(stage: Stage, placed: Sequence[Placed]) -> None:
+    """An audit is due; one whose worker died is taken for running no longer."""
+    runs = AuditRun.objects.using("default").filter(finished_at=None)
+    runs.update(started_at=Now() - _AUDIT_OVER)
+    stage.shop.ask_for("sagas.audit", queue="audit", everything=True)
+
+
+def _not_clean(stage: Stage, placed: Sequence[Placed]) -> list[str]:
+    """Given back, and the findings about it closed."""
+    ids = [each.checkout_id for each in placed]
+    found = Finding.objects.using("default").filter(closed_at=None, saga_id__in=ids)
+    if open_ones := [f"audit: {each.what}" for each in found]:
+        _sweep(stage, placed)
+        return open_ones
+    return _not_given_back(stage, placed)
+
+
+def _stays_cancelled(stage: Stage, count: int) -> Sequence[Placed]:
+    return stage.shopper.place_many(count, token="tok_declined")
+
+
+def _a_day_passes(stage: Stage, placed: Sequence[Placed]) -> None:
+    """The payments were cancelled more than a day ago, and are asked about the last time."""
+    _payments_of(placed).filter(status=Status.CANCELLED).exclude(next_check_at=None).update(
+        cancelled_at=Now() - timedelta(hours=25), next_check_at=Now()
+    )
+    stage.shop.ask_for("payments.sweep_late_successes", queue="payments")
+
+
+def _still_asked_about(stage: Stage, placed: Sequence[Placed]) -> list[str]:
+    waiting = _payments_of(placed).exclude(next_check_at=None)
+    return [f"payment {payment.pk} is still asked about" for payment in waiting]
+
+
+def _payments_of(placed: Sequence[Placed]) -> QuerySet[Payment]:
+    return Payment.objects.using("payments").filter(
+        saga_id__in=[each.checkout_id for each in placed]
+    )
+
+
+def _a_month_passes(stage: Stage, placed: Sequence[Placed]) -> None:
+    """What was posted is old, and the purges are due."""
+    ids = [each.checkout_id for each in placed]
+    Draft.objects.using("orders").filter(pk__in=ids).update(created_at=Now() - _LONG_AGO)
+    PaymentMethod.objects.using("payments").filter(pk__in=ids).update(created_at=Now() - _LONG_AGO)
+    stage.shop.ask_for("orders.purge_drafts", queue="orders")
+    stage.shop.ask_for("payments.purge_methods", queue="payments")
+
+
+def _still_remembered(stage: Stage, placed: Sequence[Placed]) -> list[str]:
+    ids = [each.checkout_id for each in placed]
+    drafts = Draft.objects.using("orders").filter(pk__in=ids).count()
+    methods = PaymentMethod.objects.using("payments").filter(pk__in=ids).count()
+    return [f"{drafts} drafts and {methods} methods are kept"] if drafts or methods else []
+
+
+def _long_done(stage: Stage, count: int) -> Sequence[Placed]:
+    placed = stage.shopper.place_many(1)
+    come_to(placed, "COMPLETE")
+    return placed
+
+
+def _stocked(stage: Stage, count: int) -> Sequence[Placed]:
+    """Somebody fills the shelves by the command, and again when it was broken off."""
+    folder = str(stage.shop.plans_folder / COMMAND)
+    for _ in range(count):
+        subprocess.run(
+            [sys.executable, "manage.py", "load_catalogue", "--reset-stock"],
+            env={**stage.shop.environment, "CRASH_PLAN": folder},
+            cwd=REPOSITORY,
+            capture_output=True,
+            timeout=_COMMAND_SECONDS,
+            start_new_session=True,
+            check=False,
+        )
+    return []
+
+
+ALL = (
+    Scenario(name="messages lost", road=Road.RECOVERY, play=_messages_lost),
+    Scenario(
+        name="undo messages lost",
+        road=Road.RECOVERY,
+        play=_undo_messages_lost,
+        must=(UNDONE,),
+    ),
+    Scenario(name="worker starts", road=Road.RECOVERY, play=_worker_starts),
+    Scenario(
+        name="captured after all",
+        road=Road.UPKEEP,
+        play=_captured_after_all,
+        must=(GIVEN_BACK_LATER,),
+        nudge=_sweep,
+        also=_not_given_back,
+    ),
+    Scenario(
+        name="stays cancelled",
+        road=Road.UPKEEP,
+        play=_stays_cancelled,
+        must=(UNDONE,),
+        nudge=_a_day_passes,
+        also=_still_asked_about,
+    ),
+    Scenario(
+        name="audited",
+        road=Road.UPKEEP,
+        play=_audited,
+        must=(GIVEN_BACK_LATER,),
+        nudge=_audit,
+        settle=_sweep,
+        also=_not_clean,
+        lasting=True,
+    ),
+    Scenario(
+        name="a month passes",
+        road=Road.UPKEEP,
+        play=_long_done,
+        nudge=_a_month_passes,
+        also=_still_remembered,
+        lasting=True,
+    ),
+    Scenario(name="shelves are filled", road=Road.UPKEEP, play=_stocked),
+)
