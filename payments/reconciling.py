@@ -213,8 +213,6 @@ def _exact(provider: str, ref: str) -> Entry | None:
     with calls.asking():
         with crash.calling("payments.read_entry"):
             entry = gateway(provider).entry(ref=ref)
-    with calls.asking(), crash.calling("payments.read_entry"):
-        entry = gateway(provider).entry(ref=ref)
         if entry is None or not entry.refunded:
             return entry
         with crash.calling("payments.read_refunds"):

@@ -4,10 +4,8 @@ import argparse
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
 
-from tooling.crashtest.main import add_arguments as crash_test_arguments
-from tooling.crashtest.main import main as crash_test
+from tooling.crashtest import main as crash_test
 from tooling.demo.main import main as demo
 from tooling.local import commands
 from tooling.local.embedded import CannotStart
@@ -36,6 +34,9 @@ def main() -> int:
     verbs.add_parser("screenshots", help="take the pictures of the console again")
     verbs.add_parser("demo", help="place real checkouts and show what became of each")
     soak.add_arguments(verbs.add_parser("soak", help="checkouts while everything breaks"))
+    crash_test.add_arguments(
+        verbs.add_parser("crash-test", help="let processes die at every crash point")
+    )
     execute = verbs.add_parser("exec", help="run a command beside embedded servers")
     execute.add_argument("command", nargs=argparse.REMAINDER)
     given = parser.parse_args()
@@ -44,20 +45,9 @@ def main() -> int:
             return commands.execute([word for word in given.command if word != "--"])
         case "soak":
             return soak.main(given)
+        case "crash-test":
+            return crash_test.main(given)
     return _PLAIN[given.verb]()
-    crash_test_arguments(
-        verbs.add_parser("crash-test", help="let processes die at every crash point")
-    )
-    run: Mapping[str, Callable[[], int]] = {
-        "run": commands.run,
-        "stop": commands.stop,
-        "clean": commands.clean,
-        "demo": demo,
-        "screenshots": screenshots,
-        "crash-test": lambda: crash_test(given),
-        "exec": lambda: commands.execute([word for word in given.command if word != "--"]),
-    }
-    return run[given.verb]()
 
 
 if __name__ == "__main__":

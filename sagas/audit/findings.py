@@ -5,7 +5,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
-from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 

@@ -32,7 +32,7 @@ Marks = Mapping[str, datetime]
 
 
 def everything(seen: Seen, *, ledger_since: datetime | None = None) -> Iterator[int]:
-    """Look at all sagas, all rows of the domains, and the ledgers from a moment on, or all of them."""
+    """Look at all sagas, all rows of the domains, and the ledgers, from a moment on if given."""
     yield from looking.look_at_everything(seen)
     for auditor in looking.auditors():
         yield from _outside(auditor, seen, since=ledger_since)

@@ -9,7 +9,6 @@ from celery import current_app, shared_task
 from sagas.audit import runs
 from sagas.audit.runs import Scope
 from sagas.cutoff import may_be_cut_off
-
 from sagas.participant import crash
 from sagas.tasks import BROKER_ERRORS
 

@@ -1,6 +1,5 @@
 """One embedded set of servers: where its files are, and the environment that points at it.
 
-Instances (``run``, ``demo``, ``test``, ``soak``) share nothing, so that they can be up at once.
 Instances (``run``, ``demo``, ``test``, …) share nothing, so that they can be up side by side.
 """
 
@@ -18,8 +17,7 @@ from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".data"
-INSTANCES = ("run", "demo", "test", "soak")
-INSTANCES = ("run", "demo", "test", "crash")
+INSTANCES = ("run", "demo", "test", "soak", "crash")
 #: Those that may be made to fail on purpose, which settings allow in tests only.
 _FOR_TESTS = ("test", "crash")
 

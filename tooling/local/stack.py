@@ -81,9 +81,6 @@ def worker(name: str, *, size: int | None = None) -> Program:
     """One Celery worker of WORKERS, with a pool of ``size`` if that is given."""
     queues, usual = WORKERS[name]
     return python(
-def worker(name: str, *, size: int = 0) -> Program:
-    """One Celery worker of WORKERS; ``size`` is that of its pool, if not the usual one."""
-    return _python(
         f"{name}", "-m", "celery", "-A", "config", "worker", "-n", f"{name}@%h", "-Q", queues,
         "-c", str(size or usual), "--pool", "prefork", "--without-gossip", "--without-mingle",
         "-l", "INFO", ready=r"@\S+ ready\.",

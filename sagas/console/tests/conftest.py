@@ -36,14 +36,13 @@ def staff_groups(transactional_db: None) -> None:
 
 
 def make_groups() -> None:
-    """Make the groups as the migration does."""
+    """Make the groups as the migrations do."""
     groups = import_module("sagas.migrations.0006_staff_groups")
     audit = import_module("sagas.migrations.0007_audit")
+    chaos = import_module("sagas.migrations.0008_staging_chaos")
     with connections["default"].schema_editor() as editor:
         groups.make_groups(apps, editor)
         audit.extend_groups(apps, editor)
-    """Make the groups as the migrations do."""
-    chaos = import_module("sagas.migrations.0008_staging_chaos")
         chaos.allow_operators(apps, editor)
 
 
