@@ -129,7 +129,7 @@ def _somebody_waits_for_a_lock() -> bool:
             "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE NOT granted AND datname = current_database()"
         )
-        return cursor.fetchone() != (0,)
+        return bool(cursor.fetchone() != (0,))
 
 
 @pytest.mark.parametrize("moment", list(Moment))

@@ -86,7 +86,10 @@ class StrictInTheDocument(OpenApiSerializerExtension):  # type: ignore[no-untype
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Direction) -> dict[str, Any]:
         """Return the object's schema, closed, with a pattern for each text."""
-        schema = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
+        untyped: Any = auto_schema
+        schema: dict[str, Any] = untyped._map_serializer(
+            self.target, direction, bypass_extensions=True
+        )
         for name, field in self.target.fields.items():
             if isinstance(field, Text):
                 told = schema["properties"][name]

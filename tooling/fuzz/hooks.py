@@ -19,7 +19,7 @@ _newest: list[str] = []
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
     """Make a valid request a shopper's: a key of its own, a checkout that was placed."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
         return
@@ -28,9 +28,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         # Held requests would make the fuzz slow; the wait has tests of its own.
         if "Prefer" in case.headers:
             case.headers["Prefer"] = "wait=1"
-        if len(case.body["lines"]) > 1:
+        body: Any = case.body
+        if len(body["lines"]) > 1:
             # Only of one line does the dictionary know the total.
-            case.body.pop("expected_total", None)
+            body.pop("expected_total", None)
     named = case.path_parameters.get("checkout_id")
     if named and named not in _tokens and _newest:
         # A made-up id finds nothing; one test of that is enough (_newest is empty then).
@@ -38,7 +39,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
 
 
 @schemathesis.hook
-def after_call(context: HookContext, case: Case, response: Response) -> None:
+def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
     """Remember whose token shows which checkout and which order."""
     if "/checkouts" not in case.operation.path or response.status_code not in (200, 201, 202):
         return
@@ -56,12 +57,12 @@ def after_call(context: HookContext, case: Case, response: Response) -> None:
 class OrderToken:
     """A guest shows the token of the checkout or the order that they ask for, or of another."""
 
-    def get(self, case: Case, context: AuthContext) -> str | None:
+    def get(self, case: Case[Any], context: AuthContext) -> str | None:
         """Return the token that the request needs, or the newest."""
         places = case.path_parameters or {}
         named = str(places.get("checkout_id") or places.get("number"))
         return _tokens.get(named) or (_tokens[_newest[-1]] if _newest else None)
 
-    def set(self, case: Case, data: str, context: AuthContext) -> None:
+    def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
         """Put it into the header."""
         case.headers["Authorization"] = f"Order {data}"
