@@ -97,6 +97,12 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "past-the-pivot": ProblemType(
         409, "The checkout can no longer be cancelled", "It is paid; ask the support for a return."
     ),
+    # Webhooks
+    "webhook-refused": ProblemType(
+        400,
+        "The webhook is not the provider's",
+        "Check the signing secret of the endpoint, and that the body is passed on unchanged.",
+    ),
     # Ourselves
     "temporarily-unavailable": ProblemType(
         503, "Temporarily unavailable", "Repeat the same request after Retry-After seconds."

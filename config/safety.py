@@ -1,6 +1,7 @@
 """What production refuses to start with. Each sentence says the mend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -11,6 +12,19 @@ from django.core.exceptions import ImproperlyConfigured
 EMBEDDED_MARKER = ".makegood-embedded"
 
 _MINIMUM_SECRET_LENGTH = 50
+
+
+STRIPE = "https://api.stripe.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StripeAccess:
+    """How Stripe is reached."""
+
+    secret_key: str
+    webhook_secrets: Sequence[str]
+    api_base: str
+    allow_test_key: bool
 
 
 def is_embedded(socket_directory: str) -> bool:
@@ -28,6 +42,7 @@ def refuse_unsafe_production(
     payment_provider: str,
     allow_fake: bool,
     chaos: bool,
+    stripe: StripeAccess,
 ) -> None:
     """Raise ``ImproperlyConfigured`` with every reason why production may not start like this."""
     faults = []
@@ -50,6 +65,8 @@ def refuse_unsafe_production(
             "STAGING_CHAOS is on, which lets operators break checkouts on purpose; unset it, "
             "or on a staging site set MAKEGOOD_ENV=staging."
         )
+    if payment_provider == "stripe":
+        faults += _faults_of(stripe)
     for alias, database in databases.items():
         if is_embedded(str(database.get("HOST", ""))):
             faults.append(
@@ -59,3 +76,23 @@ def refuse_unsafe_production(
         faults.append("BROKER_URL is the embedded Valkey; point it at a real broker.")
     if faults:
         raise ImproperlyConfigured("Production refuses to start: " + " ".join(faults))
+
+
+def _faults_of(stripe: StripeAccess) -> Iterator[str]:
+    kind, _, rest = stripe.secret_key.partition("_")
+    if kind not in ("sk", "rk") or not rest.startswith(("live_", "test_")):
+        yield "STRIPE_SECRET_KEY is missing, or no secret key; set sk_live_… or rk_live_…."
+    elif rest.startswith("test_") and not stripe.allow_test_key:
+        yield (
+            "STRIPE_SECRET_KEY is a test key, which moves no money; set the live one, or on a "
+            "staging site set STRIPE_ALLOW_TEST_KEY=true."
+        )
+    if not stripe.webhook_secrets or not all(
+        s.startswith("whsec_") for s in stripe.webhook_secrets
+    ):
+        yield (
+            "STRIPE_WEBHOOK_SECRETS is missing, or has something that is no signing secret; set "
+            "the whsec_… of the webhook endpoint."
+        )
+    if stripe.api_base.rstrip("/") != STRIPE:
+        yield f"STRIPE_API_BASE leads elsewhere; unset it, so that {STRIPE} is called."

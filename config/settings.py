@@ -14,7 +14,7 @@ from environs import Env
 
 from config import admin_theme
 from config.csp import POLICY
-from config.safety import refuse_unsafe_production
+from config.safety import StripeAccess, refuse_unsafe_production
 
 # django-fsm 3.0.1 announces its successor at import; the pin is deliberate (requirements.txt).
 warnings.filterwarnings("ignore", message="The 'django-fsm' package has been integrated")
@@ -164,19 +164,34 @@ LONGEST_COUNTDOWN = (
 #: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, and
 #: one for the audit, which takes its time.
 CELERY_QUEUES = [
-    "orders", "inventory", "payments", "notifications", "compensation", "recovery", "audit",
+    "orders", "inventory", "payments", "notifications", "webhooks", "compensation", "recovery",
+    "audit",
 ]  # fmt: skip
 
 # Sagas --------------------------------------------------------------------------------
 
-#: kind -> dotted path of its definition.
-SAGAS = {"checkout": "sagas.checkout.saga.CHECKOUT"}
+_CHECKOUTS = {
+    "charge": "sagas.checkout.saga.CHECKOUT",
+    "authorise": "sagas.checkout.authorised.CHECKOUT",
+}
+#: Whether new checkouts are charged at once, or authorised and captured once the order stands.
+CHARGE_MODE = env.str("CHARGE_MODE", "charge")
+if CHARGE_MODE not in _CHECKOUTS:
+    raise ImproperlyConfigured(f"CHARGE_MODE is {CHARGE_MODE!r}; set it to charge or authorise.")
+
+#: kind -> dotted paths of its definitions, that of new sagas first.
+SAGAS: dict[str, str | list[str]] = {
+    # Running checkouts keep the story that they began with.
+    "checkout": sorted(_CHECKOUTS.values(), key=lambda path: path != _CHECKOUTS[CHARGE_MODE])
+}
 
 #: Seconds a dispatched saga may wait for a free worker before recovery dispatches it
 #: again; doubles with every recovery that found it still waiting.
 SAGA_QUEUE_LEASE = env.float("SAGA_QUEUE_LEASE", 15.0)
 #: Seconds that a running step's lease outlives its time limit.
 SAGA_LEASE_MARGIN = env.float("SAGA_LEASE_MARGIN", 5.0)
+#: Seconds between two looks of a step that waits for somebody else; a webhook comes first.
+SAGA_POLL_INTERVAL = env.float("SAGA_POLL_INTERVAL", 10.0)
 #: Seconds between two recovery ticks (the migrations write it into the beat schedule).
 SAGA_RECOVERY_INTERVAL = env.int("SAGA_RECOVERY_INTERVAL", 5)
 #: Sagas that one recovery tick dispatches at the most.
@@ -201,15 +216,32 @@ CRASH_PLAN = env.str("CRASH_PLAN", "")
 
 # Payments -----------------------------------------------------------------------------
 
-#: provider name -> dotted path of its gateway; PAYMENT_PROVIDER chooses one.
-PAYMENT_GATEWAYS = {"fake": "payments.gateways.fake.FakeGateway"}
-PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "" if PRODUCTION else "fake")
 #: A staging site may take play money with production settings; a shop must not.
 PAYMENT_ALLOW_FAKE = env.bool("PAYMENT_ALLOW_FAKE", not PRODUCTION)
-FAKE_PROVIDER_URL = env.str("FAKE_PROVIDER_URL", "http://127.0.0.1:8790")
+STRIPE_SECRET_KEY = env.str("STRIPE_SECRET_KEY", "")
+#: provider name -> dotted path of its gateway; PAYMENT_PROVIDER chooses one. Those that can be
+#: reached: their webhooks are taken, and their ledgers are audited.
+PAYMENT_GATEWAYS: dict[str, str] = {}
+if STRIPE_SECRET_KEY:
+    PAYMENT_GATEWAYS["stripe"] = "payments.gateways.stripe.StripeGateway"
+if PAYMENT_ALLOW_FAKE:
+    PAYMENT_GATEWAYS["fake"] = "payments.gateways.fake.FakeGateway"
+PAYMENT_PROVIDER = env.str("PAYMENT_PROVIDER", "" if PRODUCTION else "fake")
 #: Seconds to wait for a connection, and for each reply, of the payment provider.
 PAYMENT_CONNECT_TIMEOUT = env.float("PAYMENT_CONNECT_TIMEOUT", 2.0)
 PAYMENT_READ_TIMEOUT = env.float("PAYMENT_READ_TIMEOUT", 5.0)
+#: Who is told that a payment has changed by the provider's own word.
+PAYMENT_LISTENER = "sagas.checkout.resume.payment_changed"
+#: Where the bank sends shoppers back after 3-D Secure; without it the provider's script does it.
+PAYMENT_RETURN_URL = env.str("PAYMENT_RETURN_URL", "")
+#: Of the webhook endpoint; two while it is being rotated.
+STRIPE_WEBHOOK_SECRETS: list[str] = env.list("STRIPE_WEBHOOK_SECRETS", [])
+#: A shop whose keys move no money yet.
+STRIPE_ALLOW_TEST_KEY = env.bool("STRIPE_ALLOW_TEST_KEY", not PRODUCTION)
+#: Only tests lead elsewhere.
+STRIPE_API_BASE = env.str("STRIPE_API_BASE", "https://api.stripe.com")
+FAKE_PROVIDER_URL = env.str("FAKE_PROVIDER_URL", "http://127.0.0.1:8790")
+FAKE_WEBHOOK_SECRET = env.str("FAKE_WEBHOOK_SECRET", "whsec_fakepay")
 
 # Mail ---------------------------------------------------------------------------------
 
@@ -363,8 +395,10 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "event"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # One line for every request to the provider says nothing that history does not.
+        # One line for every request to the provider says nothing that history does not, and the
+        # SDK's debug lines would quote what was sent.
         "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
     },
 }
 #: Who is mailed when a saga or a payment waits for a human.
@@ -400,4 +434,10 @@ if PRODUCTION:
         payment_provider=PAYMENT_PROVIDER,
         allow_fake=PAYMENT_ALLOW_FAKE,
         chaos=STAGING_CHAOS and ENVIRONMENT == "production",
+        stripe=StripeAccess(
+            secret_key=STRIPE_SECRET_KEY,
+            webhook_secrets=STRIPE_WEBHOOK_SECRETS,
+            api_base=STRIPE_API_BASE,
+            allow_test_key=STRIPE_ALLOW_TEST_KEY,
+        ),
     )

@@ -34,6 +34,7 @@ urlpatterns = [
                 path("", include("sagas.checkout.urls")),
                 path("", include("inventory.urls")),
                 path("", include("orders.urls")),
+                path("", include("payments.urls")),
             ]
         ),
     ),

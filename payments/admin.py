@@ -7,7 +7,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from payments.models import Payment, PaymentMethod, PaymentOperation, Receipt
+from payments.models import (
+    Payment,
+    PaymentMethod,
+    PaymentOperation,
+    ProviderEvent,
+    ProviderMovement,
+    Receipt,
+)
 from sagas.participant.staff import (
     ReadOnly,
     ReadOnlyAdmin,
@@ -18,10 +25,12 @@ from sagas.participant.staff import (
 )
 
 _AMOUNT, _CAPTURED, _REFUNDED = money_of("amount"), money_of("captured"), money_of("refunded")
+_DISPUTED = money_of("disputed")
 _MOVED = money_of("amount", currency="payment.currency")
 _CREATED, _UPDATED = moment_of("created_at"), moment_of("updated_at")
 _CANCELLED, _SETTLED = moment_of("cancelled_at"), moment_of("settled_at")
 _NEXT_CHECK = moment_of("next_check_at", name="asked again")
+_SEEN, _RECEIVED = moment_of("seen_at"), moment_of("received_at")
 _DONE, _UNDONE = moment_of("done_at"), moment_of("undone_at")
 
 _TONES = {
@@ -33,6 +42,9 @@ _TONES = {
     "IN_DOUBT": "danger",
     "REVERSING": "warning",
     "PROCESSING": "warning",
+    "REQUIRES_ACTION": "warning",
+    "AUTHORISED": "success",
+    "CAPTURING": "warning",
     "PENDING": "warning",
     "CREATED": "warning",
 }
@@ -59,6 +71,27 @@ class Operations(ReadOnly, TabularInline):
         return rows.select_related("payment")
 
 
+class Movements(ReadOnly, TabularInline):
+    model = ProviderMovement
+    hide_title = True
+    fields: ClassVar[list[Any]] = [
+        "kind",
+        _MOVED,
+        "status",
+        "reason",
+        "is_ours",
+        "provider_ref",
+        _SEEN,
+        _UPDATED,
+    ]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderMovement]:
+        """Read the payment with its movements: it has the currency."""
+        rows: QuerySet[ProviderMovement] = super().get_queryset(request)
+        return rows.select_related("payment")
+
+
 @admin.register(Payment)
 class PaymentAdmin(WithSaga, ReadOnlyAdmin):
     list_display = [
@@ -80,9 +113,9 @@ class PaymentAdmin(WithSaga, ReadOnlyAdmin):
             {
                 "fields": [
                     ("status", _AMOUNT, "decline_code"),
-                    (_CAPTURED, _REFUNDED, _CANCELLED),
+                    (_CAPTURED, _REFUNDED, _DISPUTED, _CANCELLED),
                     (_CREATED, _UPDATED, "saga"),
-                    ("order_id", "id"),
+                    ("order_id", "id", "manual_capture"),
                 ]
             },
         ),
@@ -94,12 +127,13 @@ class PaymentAdmin(WithSaga, ReadOnlyAdmin):
         _AMOUNT,
         _CAPTURED,
         _REFUNDED,
+        _DISPUTED,
         _CREATED,
         _UPDATED,
         _CANCELLED,
         _NEXT_CHECK,
     ]
-    inlines = [Operations]
+    inlines = [Operations, Movements]
 
     @display(description="status", label=_TONES)
     def badge(self, payment: Payment) -> str:
@@ -118,6 +152,14 @@ class PaymentOperationAdmin(ReadOnlyAdmin):
     @display(description="status", label=_TONES)
     def badge(self, operation: PaymentOperation) -> str:
         return str(operation.status)
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyAdmin):
+    list_display = ["event_id", "kind", "status", "outcome", "copies", "attempts", _RECEIVED]
+    list_filter = ["status"]
+    search_fields = ["event_id", "intent_ref"]
+    search_help_text = "The provider's id of the event, or of the payment"
 
 
 @admin.register(PaymentMethod)

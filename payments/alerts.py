@@ -5,7 +5,7 @@ CRITICAL log events, with ids and amounts only.
 
 import structlog
 
-from payments.models import Payment
+from payments.models import Payment, ProviderEvent, ProviderMovement
 
 log = structlog.get_logger(__name__)
 
@@ -23,6 +23,45 @@ def check_failed(payment: Payment, error: Exception) -> None:
         error=type(error).__name__,
         code=getattr(error, "code", ""),
     )
+
+
+def second_capture(payment: Payment, intent_ref: str) -> None:
+    """The provider captured an intent that says it is this payment's, and is not."""
+    log.critical("second_capture_found", **_where(payment), intent=intent_ref)
+
+
+def disputed(payment: Payment, movement: ProviderMovement) -> None:
+    """The shopper's bank wants the money back, or has decided about it."""
+    log.critical("payment_disputed", **_where(payment), **_what(movement))
+
+
+def refunded_elsewhere(payment: Payment, movement: ProviderMovement) -> None:
+    """Somebody gave money back in the provider's dashboard; stock and order know nothing of it."""
+    log.critical("refunded_elsewhere", **_where(payment), **_what(movement))
+
+
+def refund_taken_back(payment: Payment, movement: ProviderMovement) -> None:
+    """A refund that had succeeded failed at the bank: the shopper has not got the money."""
+    log.critical("refund_taken_back", **_where(payment), **_what(movement))
+
+
+def event_contradicts(event: ProviderEvent, error: Exception) -> None:
+    """The provider holds another amount or currency than we know; nothing was recorded."""
+    log.critical("event_contradicts", event_id=event.event_id, kind=event.kind, detail=str(error))
+
+
+def event_given_up(event: ProviderEvent, code: str) -> None:
+    """A webhook could not be processed for days."""
+    log.critical("event_given_up", event_id=event.event_id, kind=event.kind, code=code)
+
+
+def _what(movement: ProviderMovement) -> dict[str, str | int]:
+    return {
+        "movement": movement.provider_ref,
+        "moved": movement.amount,
+        "movement_status": movement.status,
+        "reason": movement.reason,
+    }
 
 
 def _where(payment: Payment) -> dict[str, str | int]:

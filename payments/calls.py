@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from payments import operations, records
+from payments import operations, records, rows
 from payments.errors import PaymentInDoubt, PaymentRejected, PaymentUnavailable
 from payments.gateways.port import InDoubt, Intent, Rejected, Unavailable
 from payments.gateways.registry import gateway
@@ -15,7 +15,8 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
     """Return the payment's intent as the provider has it, made if there is none; keep its id.
 
     Do and undo create it under the same key, so that both get the same intent whichever comes
-    first: what the undo cancels is what a frozen worker would confirm.
+    first: what the undo cancels is what a frozen worker would confirm. Past the key's time two
+    intents may come to be; only the one whose id is kept here is ever confirmed.
 
     Args:
         payment: whose intent.
@@ -26,20 +27,23 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
         if payment.provider_ref:
             with crash.calling("payments.look_up"):
                 return provider.look_up(ref=payment.provider_ref)
-        payment_id = str(payment.pk)
         # The provider forgets keys in time, but not metadata.
         intent = None
         if ask_first:
             with crash.calling("payments.find_intent"):
-                intent = provider.find(payment_id=payment_id)
-        if intent is None:
-            with crash.calling("payments.create_intent"):
-                intent = provider.create_intent(
-                    key=payment.intent_key,
-                    payment_id=payment_id,
-                    amount=payment.amount,
-                    currency=payment.currency,
-                )
+                intent = provider.find(payment_id=str(payment.pk))
+    if intent is None:
+        operation = records.open_intent(payment.pk)
+        if operation is None:  # another attempt was faster
+            return intent_of(rows.read(payment.pk), ask_first=False)
+        with sending(operation), crash.calling("payments.create_intent"):
+            intent = provider.create_intent(
+                key=operation.idempotency_key,
+                payment_id=str(payment.pk),
+                amount=payment.amount,
+                currency=payment.currency,
+                manual_capture=payment.manual_capture,
+            )
     records.note_intent(payment.pk, intent)
     return intent
 
@@ -50,7 +54,8 @@ def asking() -> Iterator[None]:
     try:
         yield
     except InDoubt as doubt:
-        raise PaymentInDoubt(f"the provider could not be asked: {doubt}") from doubt
+        words = f"the provider could not be asked: {doubt}"
+        raise PaymentInDoubt(words, retry_after=doubt.retry_after) from doubt
     except Unavailable as away:
         raise PaymentUnavailable("the provider cannot be reached") from away
     except Rejected as no:
@@ -59,12 +64,13 @@ def asking() -> Iterator[None]:
 
 @contextmanager
 def sending(operation: PaymentOperation) -> Iterator[None]:
-    """The same for a call that moves money; the fault is written down first."""
+    """The same for a call that changes something; the fault is written down first."""
     try:
         yield
     except InDoubt as doubt:
         records.note_doubt(operation, doubt.code, key_spent=doubt.answered)
-        raise PaymentInDoubt(f"the outcome of the {operation.kind} is unknown: {doubt}") from doubt
+        words = f"the outcome of the {operation.kind} is unknown: {doubt}"
+        raise PaymentInDoubt(words, retry_after=doubt.retry_after) from doubt
     except Unavailable as away:
         raise PaymentUnavailable("the provider cannot be reached") from away
     except Rejected as no:

@@ -2,20 +2,36 @@
 
 from typing import NoReturn
 
-from payments import calls, records
-from payments.errors import CardDeclined, PaymentInDoubt
+from payments import calls, records, rows
+from payments.errors import (
+    AuthorisationLost,
+    CardDeclined,
+    PaymentInDoubt,
+    PaymentNeedsAction,
+)
 from payments.gateways.port import Declined, Intent, IntentStatus, UnexpectedState
 from payments.gateways.registry import gateway
-from payments.models import REVERSED, Payment, Status
+from payments.models import HELD, REVERSED, Payment, Status
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 
 def charge(payment: Payment, *, is_repeat: bool) -> None:
-    """Ask the provider how the payment stands, do what is left to do, and record it."""
+    """Ask the provider how the payment stands, do what is left up to the bank's yes, record it.
+
+    A payment that is captured by hand is authorised afterwards, any other one captured.
+    """
     intent = calls.intent_of(payment, ask_first=is_repeat)
     if intent.status is IntentStatus.OPEN:
         intent = _confirm(payment)
+    learn(payment, intent)
+
+
+def capture(payment: Payment) -> None:
+    """Take the money that is held for an authorised payment, unless it is taken already."""
+    intent = calls.intent_of(payment, ask_first=True)
+    if intent.status is IntentStatus.AUTHORISED:
+        intent = _capture(payment)
     learn(payment, intent)
 
 
@@ -23,17 +39,23 @@ def learn(payment: Payment, intent: Intent) -> None:
     """Record what the provider says of an intent.
 
     Raises:
-        CardDeclined: it says no.
+        CardDeclined, AuthorisationLost: it says no.
+        PaymentNeedsAction: the shopper has to act.
         PaymentInDoubt: it does not say yet.
         AlreadyCompensated: it says no, and the payment is being reversed.
     """
     match intent.status:
         case IntentStatus.SUCCEEDED:
             records.record_capture(payment.pk, intent)
+        case IntentStatus.AUTHORISED:
+            records.record_authorisation(payment.pk, intent)
+        case IntentStatus.REQUIRES_ACTION:
+            records.require_action(payment.pk, intent)
+            raise PaymentNeedsAction
         case IntentStatus.DECLINED:
             _decline(payment, intent.decline_code)
         case IntentStatus.CANCELLED:
-            _decline(payment, "intent-cancelled")
+            _learn_of_cancel(payment)
         case IntentStatus.PROCESSING | IntentStatus.OPEN:
             records.lose_sight(payment.pk)
             raise PaymentInDoubt(f"the provider says that the charge is {intent.status}")
@@ -42,7 +64,7 @@ def learn(payment: Payment, intent: Intent) -> None:
 def _confirm(payment: Payment) -> Intent:
     token = records.token_of(payment.saga_id)
     operation = records.begin_confirm(payment.pk)
-    ref = records.read(payment.pk).provider_ref
+    ref = rows.read(payment.pk).provider_ref
     with calls.sending(operation):
         try:
             with crash.calling("payments.confirm"):
@@ -53,6 +75,28 @@ def _confirm(payment: Payment) -> Intent:
             _decline(payment, no.code)
         except UnexpectedState as found:
             return found.intent
+
+
+def _capture(payment: Payment) -> Intent:
+    operation = records.begin_capture(payment.pk)
+    with calls.sending(operation):
+        try:
+            with crash.calling("payments.capture"):
+                return gateway(payment.provider).capture(
+                    ref=payment.provider_ref, key=operation.idempotency_key
+                )
+        except UnexpectedState as found:
+            return found.intent
+
+
+def _learn_of_cancel(payment: Payment) -> NoReturn:
+    """Not our cancel, unless the payment is being reversed: the bank gave the money free."""
+    if rows.read(payment.pk).status not in HELD:
+        _decline(payment, "intent-cancelled")
+    known = records.lose_authorisation(payment.pk)
+    if known.status in REVERSED:
+        raise AlreadyCompensated(f"payment {payment.pk} is being reversed")
+    raise AuthorisationLost(f"the authorisation of payment {payment.pk} is gone")
 
 
 def _decline(payment: Payment, code: str) -> NoReturn:

@@ -24,15 +24,37 @@ class PaymentRejected(Exception):
 
 
 class PaymentInDoubt(Exception):
-    """The outcome at the provider is unknown; the next attempt asks before it does anything."""
+    """The outcome at the provider is unknown; the next attempt asks before it does anything.
+
+    ``retry_after`` is how many seconds the provider wants to be left alone.
+    """
 
     code = "payment-in-doubt"
+
+    def __init__(self, words: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(words)
+        self.retry_after = retry_after
 
 
 class PaymentUnavailable(Exception):
     """The provider could not be reached; nothing was done. Transient."""
 
     code = "payment-unavailable"
+
+
+class PaymentNeedsAction(Exception):
+    """The shopper has to authenticate with their bank first; the text completes "waiting …"."""
+
+    code = "payment-needs-action"
+
+    def __init__(self) -> None:
+        super().__init__("for the shopper to authenticate")
+
+
+class AuthorisationLost(Exception):
+    """The bank does not hold the money any more, so that it cannot be captured; a refusal."""
+
+    code = "authorisation-lost"
 
 
 class RefundRefused(Exception):

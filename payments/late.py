@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from payments import alerts, calls, records, reversing
+from payments import alerts, calls, records, reversing, rows
 from payments.gateways.port import IntentStatus
 from payments.models import DATABASE, Payment, Status
 from sagas.participant import crash
@@ -43,7 +43,7 @@ def check(payment_id: UUID) -> bool:
     Raises:
         As ``reversing.finish``; the next check goes on from there.
     """
-    payment = records.read(payment_id)
+    payment = rows.read(payment_id)
     if payment.status == Status.CANCELLED:
         intent = calls.intent_of(payment, ask_first=True)
         if intent.status is IntentStatus.CANCELLED:
@@ -53,7 +53,7 @@ def check(payment_id: UUID) -> bool:
         reversing.undo(payment, intent)
     elif payment.status == Status.REVERSING:
         reversing.finish(payment)
-    return records.read(payment_id).status == Status.REFUNDED
+    return rows.read(payment_id).status == Status.REFUNDED
 
 
 def _end_when_old(payment_id: UUID) -> None:

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from payments.gateways.registry import key_horizon
 from payments.models import (
     DATABASE,
     UNSETTLED,
@@ -13,6 +14,9 @@ from payments.models import (
 )
 from sagas.participant import crash
 
+#: Why an operation without an outcome was given up: its key may be forgotten by now.
+KEY_TOO_OLD = "key-too-old"
+
 
 def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
     """Return the newest operation of a kind, or None."""
@@ -22,7 +26,7 @@ def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
 def next_key(payment: Payment, kind: Kind) -> str:
     """Return the key under which the next call of a kind will be sent; nothing is changed."""
     before = last(payment, kind)
-    if before and before.status in UNSETTLED and not before.key_spent:
+    if before and before.status in UNSETTLED and not _is_spent(payment, before):
         return before.idempotency_key
     return _key(payment, kind, before.generation + 1 if before else 1)
 
@@ -30,16 +34,24 @@ def next_key(payment: Payment, kind: Kind) -> str:
 def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
     """Return the operation to send, with a key that can still get through.
 
-    One without an outcome is sent again under its own key, unless the provider keeps an
-    error as that key's answer: then, and after a definite no, the next generation begins.
+    One without an outcome is sent again under its own key, unless that cannot tell any more
+    what became of it: the provider keeps an error as the key's answer, or has forgotten the key.
+    Then, and after a definite no, the next generation begins. Whoever sends it has asked the
+    provider before what there is.
     """
     before = last(payment, kind)
     if before and before.status in UNSETTLED:
-        if not before.key_spent:
+        if not _is_spent(payment, before):
             return before
-        fail(before, before.error_code)
+        fail(before, before.error_code if before.key_spent else KEY_TOO_OLD)
     generation = before.generation + 1 if before else 1
-    amounts = {Kind.CHARGE: payment.amount, Kind.REFUND: payment.captured, Kind.CANCEL: 0}
+    amounts = {
+        Kind.INTENT: payment.amount,
+        Kind.CHARGE: payment.amount,
+        Kind.CAPTURE: payment.amount,
+        Kind.REFUND: payment.captured - payment.refunded,
+        Kind.CANCEL: 0,
+    }
     return PaymentOperation.objects.using(DATABASE).create(
         payment=payment,
         kind=kind,
@@ -47,6 +59,13 @@ def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
         idempotency_key=_key(payment, kind, generation),
         amount=amounts[kind],
     )
+
+
+def _is_spent(payment: Payment, operation: PaymentOperation) -> bool:
+    young = PaymentOperation.objects.using(DATABASE).filter(
+        pk=operation.pk, created_at__gt=Now() - key_horizon(payment.provider)
+    )
+    return operation.key_spent or not young.exists()
 
 
 def _key(payment: Payment, kind: Kind, generation: int) -> str:

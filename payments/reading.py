@@ -8,7 +8,8 @@ from uuid import UUID
 from django.conf import settings
 
 from payments import operations
-from payments.models import DATABASE, Kind, Payment, Status
+from payments.gateways.port import Action
+from payments.models import DATABASE, HELD, Kind, Payment, PaymentAction, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,9 @@ class PaymentStanding:
     captured: int
     refunded: int
     currency: str
+    manual_capture: bool
+    authorised: int
+    disputed: int
     provider_ref: str
     in_doubt: bool
     updated_at: datetime
@@ -31,14 +35,19 @@ class PaymentStanding:
 class Money:
     """What became of a checkout's money so far, in minor units of ``currency``.
 
-    ``currency`` is empty when no payment was ever begun. ``in_doubt`` tells that the provider
-    may hold more than ``captured`` says.
+    ``currency`` is empty when no payment was ever begun. ``authorised`` is what the bank holds for
+    us and we have not taken, ``disputed`` what it wants back, or got back. ``in_doubt`` tells that
+    the provider may hold more than ``captured`` says, ``needs_action`` that the shopper has to
+    authenticate first.
     """
 
+    authorised: int = 0
     captured: int = 0
     refunded: int = 0
+    disputed: int = 0
     currency: str = ""
     in_doubt: bool = False
+    needs_action: bool = False
 
 
 def standing_of(*, saga_id: UUID) -> PaymentStanding | None:
@@ -53,6 +62,9 @@ def standing_of(*, saga_id: UUID) -> PaymentStanding | None:
         captured=payment.captured,
         refunded=payment.refunded,
         currency=payment.currency,
+        manual_capture=payment.manual_capture,
+        authorised=_authorised(payment),
+        disputed=payment.disputed,
         provider_ref=payment.provider_ref,
         in_doubt=_is_in_doubt(payment),
         updated_at=payment.updated_at,
@@ -80,15 +92,30 @@ def money_of(*, saga_id: UUID) -> Money:
     return Money() if payment is None else _money(payment)
 
 
+def action_of(*, saga_id: UUID) -> Action | None:
+    """Return what the shopper has to do, for the checkout's owner only; None if nothing."""
+    waits = PaymentAction.objects.using(DATABASE).filter(payment__saga_id=saga_id).first()
+    if waits is None:
+        return None
+    return Action(kind=waits.kind, url=waits.url, client_secret=waits.client_secret)
+
+
 def _money(payment: Payment) -> Money:
     return Money(
+        authorised=_authorised(payment),
         captured=payment.captured,
         refunded=payment.refunded,
+        disputed=payment.disputed,
         currency=payment.currency,
         in_doubt=_is_in_doubt(payment),
+        needs_action=payment.status == Status.REQUIRES_ACTION,
     )
 
 
+def _authorised(payment: Payment) -> int:
+    return payment.amount if payment.status in HELD else 0
+
+
 def _is_in_doubt(payment: Payment) -> bool:
-    asked = payment.status in (Status.PROCESSING, Status.IN_DOUBT, Status.REVERSING)
-    return asked and not payment.captured
+    asked = (Status.PROCESSING, Status.IN_DOUBT, Status.CAPTURING, Status.REVERSING)
+    return payment.status in asked and not payment.captured

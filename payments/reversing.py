@@ -7,8 +7,13 @@ from payments.gateways.registry import gateway
 from payments.models import UNSETTLED, Kind, Payment, PaymentOperation, Status
 from sagas.participant import crash
 
-#: Nothing was captured, and a confirm could still be accepted.
-_CANCELLABLE = (IntentStatus.OPEN, IntentStatus.DECLINED)
+#: Nothing was captured, and still could be.
+_CANCELLABLE = (
+    IntentStatus.OPEN,
+    IntentStatus.DECLINED,
+    IntentStatus.REQUIRES_ACTION,
+    IntentStatus.AUTHORISED,
+)
 
 
 def finish(payment: Payment) -> None:
@@ -19,6 +24,20 @@ def finish(payment: Payment) -> None:
         RefundRefused: a definite no.
     """
     undo(payment, calls.intent_of(payment, ask_first=True))
+
+
+def learn(payment: Payment, intent: Intent) -> None:
+    """Record what has become of a reversal by now; asks for nothing to be done.
+
+    Raises:
+        PaymentInDoubt: a refund is not through yet.
+        RefundRefused: it failed at the bank.
+    """
+    match intent.status:
+        case IntentStatus.CANCELLED:
+            records.record_cancelled(payment.pk)
+        case IntentStatus.SUCCEEDED:
+            _was_refunded(records.record_capture(payment.pk, intent))
 
 
 def undo(payment: Payment, intent: Intent) -> None:
@@ -54,7 +73,10 @@ def _refund(payment: Payment) -> None:
     try:
         with calls.sending(operation), crash.calling("payments.refund"):
             refund = gateway(payment.provider).refund(
-                ref=payment.provider_ref, key=operation.idempotency_key, amount=operation.amount
+                ref=payment.provider_ref,
+                key=operation.idempotency_key,
+                amount=operation.amount,
+                operation_id=str(operation.pk),
             )
     except PaymentRejected as no:
         # Also the answer to a second refund: another attempt may have made the first.
@@ -75,7 +97,7 @@ def _was_refunded(payment: Payment) -> bool:
         return True
     sent = operations.last(payment, Kind.REFUND)
     for refund in made:
-        if sent and sent.status in UNSETTLED and sent.provider_ref == refund.ref:
+        if sent and sent.status in UNSETTLED and refund.operation_id == str(sent.pk):
             _learn(payment, sent, refund)
         elif refund.status is RefundStatus.PENDING:
             raise PaymentInDoubt(f"a refund of payment {payment.pk} is not through yet")

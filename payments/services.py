@@ -5,17 +5,22 @@ called, then the outcome is committed. No transaction is open while the provider
 and an unknown outcome is asked for before anything else is done.
 """
 
-import math
-import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models.functions import Now
 
-from payments import alerts, calls, charging, late, records, reversing
+from payments import (
+    charging,
+    events,
+    listener,
+    receipts,
+    records,
+    reversing,
+    rows,
+)
 from payments.auditing import (
     AuditedPayment,
     audited_payments,
@@ -23,19 +28,23 @@ from payments.auditing import (
     touched_payments,
 )
 from payments.errors import (
+    AuthorisationLost,
     CardDeclined,
     PaymentInDoubt,
     PaymentMethodMissing,
+    PaymentNeedsAction,
     PaymentRejected,
     PaymentUnavailable,
     ProviderDisagrees,
     RefundRefused,
 )
-from payments.gateways.port import IntentStatus
-from payments.models import DATABASE, OPEN, REVERSED, Payment, PaymentMethod, Status
+from payments.gateways.port import WebhookRefused
+from payments.mending import NotByHand, refund_by_hand, settle, sweep_late_successes
+from payments.models import DATABASE, Payment, PaymentMethod, Status
 from payments.reading import (
     Money,
     PaymentStanding,
+    action_of,
     money_of,
     sagas_with_ref,
     standing_of,
@@ -47,24 +56,35 @@ from sagas.participant.receipts import AlreadyCompensated
 
 __all__ = [
     "AuditedPayment",
+    "AuthorisationLost",
     "CardDeclined",
     "Disagreement",
     "Money",
     "NotByHand",
+    "NothingAuthorised",
     "PaymentInDoubt",
     "PaymentMethodMissing",
+    "PaymentNeedsAction",
     "PaymentRejected",
     "PaymentStanding",
     "PaymentUnavailable",
     "ProviderDisagrees",
     "RefundRefused",
+    "WebhookRefused",
+    "action_of",
     "audited_payments",
+    "authorise_payment",
+    "capture_payment",
     "charge_payment",
     "disagreements_of",
     "discard_method",
+    "events_due",
     "lone_receipts",
     "money_of",
+    "process_event",
+    "purge_events",
     "purge_methods",
+    "receive_event",
     "refund_by_hand",
     "register_method",
     "reverse_payment",
@@ -81,10 +101,10 @@ __all__ = [
 Result = Mapping[str, Any]
 
 
-class NotByHand(Exception):
-    """What is to be recorded by hand is not confirmed, or did not go wrong."""
+class NothingAuthorised(Exception):
+    """A capture was asked for that nothing was authorised for: a mistake of the caller."""
 
-    code = "not-by-hand"
+    code = "nothing-authorised"
 
 
 def register_method(*, checkout_id: UUID, token: str) -> None:
@@ -126,31 +146,91 @@ def charge_payment(*, saga_id: UUID, order_id: UUID | str, amount: int, currency
 
     Raises:
         CardDeclined, PaymentMethodMissing: a definite no.
+        PaymentNeedsAction: the shopper has to authenticate; a repeat asks whether they did.
         AlreadyCompensated: the reversal came first.
         PaymentInDoubt: the outcome is unknown; a repeat asks.
         PaymentUnavailable: nothing was done; a repeat may get through.
         PaymentRejected, ProviderDisagrees: something is wrong with the set-up.
         ValueError: the amount is not positive.
     """
+    return _take(
+        receipts.CHARGE_STEP, saga_id=saga_id, order_id=order_id, amount=amount, currency=currency
+    )
+
+
+def authorise_payment(*, saga_id: UUID, order_id: UUID | str, amount: int, currency: str) -> Result:
+    """Let the bank hold the money for us, once; ``capture_payment`` takes it.
+
+    Arguments and exceptions are those of ``charge_payment``.
+
+    Returns:
+        ``payment_id``, ``authorised`` (minor units) and ``currency``.
+    """
+    return _take(
+        receipts.AUTHORISE_STEP,
+        saga_id=saga_id,
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+    )
+
+
+def capture_payment(*, saga_id: UUID) -> Result:
+    """Take the whole authorised amount, once.
+
+    Returns:
+        ``payment_id``, ``charged`` (minor units) and ``currency``.
+
+    Raises:
+        AuthorisationLost: a definite no: the bank holds the money no longer.
+        NothingAuthorised: the checkout has no authorisation.
+        AlreadyCompensated: the reversal came first.
+        PaymentInDoubt, PaymentUnavailable, PaymentRejected, ProviderDisagrees: as above.
+    """
+    done = receipts.result_of(saga_id, receipts.CAPTURE_STEP)
+    if done is not None:
+        return done
+    if receipts.result_of(saga_id, receipts.AUTHORISE_STEP) is None:
+        raise NothingAuthorised(f"checkout {saga_id} has no authorisation")
+    payment = Payment.objects.using(DATABASE).get(saga_id=saga_id)
+    if payment.status == Status.DECLINED:
+        raise AuthorisationLost(f"the authorisation of payment {payment.pk} is gone")
+    charging.capture(payment)
+    return _must_be_done(saga_id, receipts.CAPTURE_STEP)
+
+
+def _take(step: str, *, saga_id: UUID, order_id: UUID | str, amount: int, currency: str) -> Result:
     if amount <= 0:
         raise ValueError("a charge must be over more than 0 minor units")
-    done = records.charge_result(saga_id)
+    done = receipts.result_of(saga_id, step)
     if done is not None:
         return done
     payment, first = records.begin_charge(
-        saga_id=saga_id, order_id=UUID(str(order_id)), amount=amount, currency=currency
+        saga_id=saga_id,
+        order_id=UUID(str(order_id)),
+        amount=amount,
+        currency=currency,
+        manual_capture=step == receipts.AUTHORISE_STEP,
     )
     if payment.status == Status.DECLINED:
         raise CardDeclined(payment.decline_code)
     charging.charge(payment, is_repeat=not first)
-    done = records.charge_result(saga_id)
+    return _must_be_done(saga_id, step)
+
+
+def _must_be_done(saga_id: UUID, step: str) -> Result:
+    done = receipts.result_of(saga_id, step)
     if done is None:
-        raise AlreadyCompensated(f"payment {payment.pk} is being reversed")
+        raise AlreadyCompensated(f"the payment of {saga_id} is being reversed")
     return done
 
 
 def reverse_payment(*, saga_id: UUID) -> Result:
     """Take the charge back, or make it impossible; safe to repeat at every point.
+
+    The inverse of ``charge_payment``, of ``authorise_payment`` and of ``capture_payment``: what was
+    captured is refunded; an authorisation is voided, which costs no fee; else the intent is
+    cancelled.
 
     Returns:
         ``{"refunded": minor units}``, ``{"cancelled": True}``, or ``{}`` when no charge was
@@ -167,85 +247,38 @@ def reverse_payment(*, saga_id: UUID) -> Result:
         return {}
     if payment.status == Status.REVERSING:
         reversing.finish(payment)
-        payment = records.read(payment.pk)
+        payment = rows.read(payment.pk)
     return {"refunded": payment.refunded} if payment.refunded else {"cancelled": True}
 
 
-def refund_by_hand(*, saga_id: UUID, reference: str) -> Result:
-    """Record that the shopper got the money back outside of the provider.
-
-    Asks the provider first: what it has refunded is recorded as its own refund, and a charge
-    that it does not confirm, or a refund that may still come through, is not overruled.
+def receive_event(*, provider: str, body: bytes, headers: Mapping[str, str]) -> UUID | None:
+    """Verify a webhook of ``provider`` and keep it once.
 
     Args:
-        reference: where the money went, such as a bank's reference; no personal data.
+        body: as it came, byte for byte.
+        headers: of the request.
 
     Returns:
-        As ``reverse_payment``.
+        What ``process_event`` is to be called with; None if that was done already.
 
     Raises:
-        NotByHand: nothing is captured, or nothing was refused.
-        PaymentInDoubt, PaymentUnavailable: as in ``reverse_payment``.
+        WebhookRefused: it proves nothing; nothing was kept.
     """
-    payment = Payment.objects.using(DATABASE).filter(saga_id=saga_id).first()
-    if payment is None or payment.status not in (Status.REVERSING, *REVERSED):
-        raise NotByHand("no reversal of this payment has begun")
-    if payment.status == Status.REVERSING:
-        with suppress(RefundRefused):
-            reversing.finish(payment)
-            return reverse_payment(saga_id=saga_id)
-        records.record_refund_by_hand(payment.pk, reference)
-    return reverse_payment(saga_id=saga_id)
+    return events.receive(provider=provider, body=body, headers=headers)
 
 
-def settle(*, payment_id: UUID) -> Status:
-    """Ask the provider how a payment stands and record it; never asks for money.
-
-    Returns:
-        The payment's status afterwards. A payment that is being, or was, reversed is
-        reversed to the end; one that was never confirmed stays as it is.
-
-    Raises:
-        PaymentInDoubt, PaymentUnavailable, RefundRefused: as in ``reverse_payment``.
-    """
-    payment = records.read(payment_id)
-    if payment.status in OPEN and payment.provider_ref:
-        intent = calls.intent_of(payment, ask_first=True)
-        if intent.status is not IntentStatus.OPEN:
-            with suppress(CardDeclined):  # recorded, which is all that was asked for
-                charging.learn(payment, intent)
-    elif payment.status in (Status.REVERSING, Status.CANCELLED):
-        late.check(payment_id)
-    return Status(records.read(payment_id).status)
+def process_event(*, event_id: UUID) -> None:
+    """Ask the provider about what an event hints at, record it, and tell whoever waits."""
+    changed = events.process(event_id)
+    if changed is not None:
+        listener.payment_changed(changed)
 
 
-def sweep_late_successes(*, limit: int, seconds: float = math.inf) -> int:
-    """Ask again about payments that were cancelled, and refund what was captured all the same.
+def events_due(*, limit: int) -> Sequence[UUID]:
+    """Return events whose message was lost, or whose provider did not answer, oldest first."""
+    return events.due(limit=limit)
 
-    They are taken one by one: what this sweep does not come to, or dies before, stays due.
 
-    Args:
-        limit: payments to ask about at the most.
-        seconds: after which no further payment is taken.
-
-    Returns:
-        How many payments were found captured and refunded.
-    """
-    refunded = 0
-    until = time.monotonic() + seconds
-    for _ in range(limit):
-        taken = late.claim(limit=1)
-        if not taken:
-            break
-        (payment_id,) = taken
-        try:
-            refunded += late.check(payment_id)
-        except PaymentUnavailable as away:
-            # The others would not reach the provider either.
-            alerts.check_failed(records.read(payment_id), away)
-            break
-        except Exception as error:  # noqa: BLE001  (one payment must not hold up the others)
-            alerts.check_failed(records.read(payment_id), error)
-        if time.monotonic() > until:
-            break
-    return refunded
+def purge_events(*, older_than: timedelta) -> int:
+    """Delete processed events of that age, by the database's clock; return how many."""
+    return events.purge(older_than=older_than)

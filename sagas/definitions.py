@@ -85,8 +85,12 @@ class Step:
         limits: how long an attempt may run, and how often ``do`` and ``undo`` are tried.
         refusals: exceptions that are a definite no: never retried.
         in_doubt: exceptions that leave the outcome of an outside call unknown.
+        waits: exceptions that say that somebody else has to act first, such as the shopper: the
+            step is tried again until they have, and no attempt is counted. Before the pivot the
+            deadline ends the wait. The text completes "waiting …".
         transient: further exceptions that time may heal, beside lost connections and time-outs.
         pivot: the point of no return; after it the saga only goes forward.
+        takes_money: it takes the shopper's money; where no step says so, the pivot does.
     """
 
     name: str
@@ -97,8 +101,10 @@ class Step:
     limits: Limits
     refusals: tuple[type[Exception], ...] = ()
     in_doubt: tuple[type[Exception], ...] = ()
+    waits: tuple[type[Exception], ...] = ()
     transient: tuple[type[Exception], ...] = ()
     pivot: bool = False
+    takes_money: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +116,7 @@ class Part:
     time_limit: float
     refusals: tuple[type[Exception], ...] = ()
     in_doubt: tuple[type[Exception], ...] = ()
+    waits: tuple[type[Exception], ...] = ()
     transient: tuple[type[Exception], ...] = ()
 
 
@@ -176,6 +183,16 @@ class SagaDefinition:
         """
         reached = self.steps[: self._index[state] + 1]
         return [step for step in reversed(reached) if callable(step.undo)]
+
+    @property
+    def charge(self) -> tuple[Step, Step] | None:
+        """The step that takes the shopper's money, and the step whose undo gives it back."""
+        takes = next((step for step in self.steps if step.takes_money), None)
+        takes = takes or next((step for step in self.steps if step.pivot), None)
+        if takes is None:
+            return None
+        undone_first = self.steps_to_undo(self.steps[self._index[takes.reaches] - 1].reaches)
+        return (takes, undone_first[0]) if undone_first else None
 
     def is_before_pivot(self, state: str) -> bool:
         """Tell whether ``state`` lies before the pivot, where compensation is automatic."""

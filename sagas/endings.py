@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 
 from sagas import alerts, journal
@@ -51,13 +52,16 @@ def end_well(saga: Saga, run: StepRun) -> Ending:
             return STOP
 
 
-def end_badly(saga: Saga, run: StepRun, retry: Retry) -> Ending:
-    """Save a step that did not succeed: wait and retry, or give up in the direction's own way."""
+def end_badly(saga: Saga, run: StepRun, retry: Retry, *, not_before: float = 0.0) -> Ending:
+    """Save a step that did not succeed: wait and retry, or give up in the direction's own way.
+
+    ``not_before`` is how many seconds an outside system asked to be left alone.
+    """
     limit = retry.attempts
     if run.outcome == Outcome.UNEXPECTED:
         limit = min(limit, _UNEXPECTED_ATTEMPTS)
     if run.outcome != Outcome.REFUSED and saga.attempts < limit:
-        wait = retry.delay_after(saga.attempts)
+        wait = max(retry.delay_after(saga.attempts), min(not_before, retry.max_delay))
         journal.save(saga, seen_state=saga.state, run=run, wait=wait)
         return Ending(Verdict.WAKE, wait)
     match run.direction:
@@ -72,6 +76,19 @@ def end_badly(saga: Saga, run: StepRun, retry: Retry) -> Ending:
             journal.save(saga, seen_state=saga.state, run=run)
             transaction.on_commit(lambda: alerts.follow_up_failed(saga, run), using=DATABASE)
             return STOP
+
+
+def wait(saga: Saga, run: StepRun) -> Ending:
+    """Look again a while later whether somebody else has acted; counts no attempt.
+
+    The history tells once that the step waits, not of every look.
+    """
+    is_known = (saga.error_step, saga.error_outcome) == (run.step, Outcome.WAITING)
+    saga.attempts -= 1
+    saga.recoveries = 0
+    seconds: float = settings.SAGA_POLL_INTERVAL
+    journal.save(saga, seen_state=saga.state, run=None if is_known else run, wait=seconds)
+    return Ending(Verdict.WAKE, seconds)
 
 
 def compensate(

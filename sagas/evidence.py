@@ -73,6 +73,10 @@ class Verdict:
     currency: str = ""
     charged: int | None = None
     refunded: int | None = None
+    #: What the shopper's bank holds for us, and we have not taken.
+    authorised: int = 0
+    #: What the bank wants back, or got back.
+    disputed: int = 0
     #: The provider may hold more than ``charged`` says.
     in_doubt: bool = False
     payment: str | None = None

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 
 from sagas import disturbances, journal, switches
 from sagas.definitions import Part
-from sagas.endings import STOP, Ending, compensate, end_badly, end_well, hold, park
+from sagas.endings import STOP, Ending, compensate, end_badly, end_well, hold, park, wait
 from sagas.errors import note_of
 from sagas.models import Direction, Outcome, Parked, Saga, StepRun
 from sagas.participant.receipts import AlreadyCompensated
@@ -112,6 +112,7 @@ def part_due(saga: Saga) -> Part:
         time_limit=step.limits.seconds,
         refusals=(*step.refusals, AlreadyCompensated),
         in_doubt=step.in_doubt,
+        waits=step.waits if forward else (),
         transient=step.transient,
     )
 
@@ -135,7 +136,10 @@ def _run_claimed(saga: Saga, attempt: Attempt, part: Part) -> Ending:
         except Exception as error:  # noqa: BLE001  (saved on the saga with type, message and step)
             history.duration_ms = _milliseconds_since(begun)
             _describe(history, error, _classify(error, part, attempt), attempt)
-            return end_badly(saga, history, part.retry)
+            if history.outcome == Outcome.WAITING:
+                return wait(saga, history)
+            asked_for: float = getattr(error, "retry_after", 0.0)
+            return end_badly(saga, history, part.retry, not_before=asked_for)
         history.duration_ms = _milliseconds_since(begun)
         history.result = dict(result)
         return end_well(saga, history)
@@ -148,6 +152,8 @@ def _run_claimed(saga: Saga, attempt: Attempt, part: Part) -> Ending:
 
 
 def _classify(error: Exception, part: Part, attempt: Attempt) -> Outcome:
+    if isinstance(error, part.waits):
+        return Outcome.WAITING
     if isinstance(error, part.refusals):
         return Outcome.REFUSED
     if isinstance(error, part.in_doubt):
@@ -175,6 +181,8 @@ def _describe(history: StepRun, error: Exception, outcome: Outcome, attempt: Att
         # The frames only: the exception's own text may quote personal data.
         frames = "".join(traceback.format_tb(error.__traceback__))
         _logger(attempt).error("step_did_not_succeed", **words, frames=frames)
+    elif outcome is Outcome.WAITING:
+        _logger(attempt).info("step_waits", detail=note.message)
     else:
         _logger(attempt).warning("step_did_not_succeed", **words)
 

@@ -134,7 +134,9 @@ class Dispatch(StrEnum):
     NOT_PUBLISHED = "not published"  # the broker is away; the row stays due
 
 
-def dispatch(saga_id: UUID, *, only_if_due: bool = False) -> Dispatch:
+def dispatch(
+    saga_id: UUID, *, only_if_due: bool = False, only_if_waiting: bool = False
+) -> Dispatch:
     """Send what is left of a saga to its workers, fencing off whoever was dispatched before.
 
     First it decides the way: a saga past its deadline before the pivot turns back, one
@@ -144,10 +146,14 @@ def dispatch(saga_id: UUID, *, only_if_due: bool = False) -> Dispatch:
     Args:
         saga_id: which saga.
         only_if_due: leave it alone while its lease or its back-off still runs.
+        only_if_waiting: leave it alone unless it waits for its next attempt, which then comes at
+            once: what it waits for may have happened. A worker that is on it is not disturbed.
     """
     with crash.committing("sagas.dispatch", using=DATABASE):
         saga = journal.lock(saga_id)
         if saga is None or not _may_move(saga, only_if_due=only_if_due):
+            return Dispatch.LEFT_ALONE
+        if only_if_waiting and (saga.claimed_at or not saga.next_attempt_at):
             return Dispatch.LEFT_ALONE
         try:
             ending = _turn(saga)

@@ -37,7 +37,12 @@ def find(kind: str, version: int) -> SagaDefinition:
 
 def known() -> Sequence[tuple[str, int]]:
     """Return every (kind, version) that the running code can execute."""
-    return [(kind, each.version) for kind in settings.SAGAS for each in _load(kind)]
+    return [(each.kind, each.version) for each in definitions()]
+
+
+def definitions() -> Sequence[SagaDefinition]:
+    """Return every definition that the running code can execute, new sagas' first of each kind."""
+    return [each for kind in settings.SAGAS for each in _load(kind)]
 
 
 @cache

@@ -39,6 +39,9 @@ def standing_of(saga: Saga) -> Standing:
     step = _due_step(saga)
     if saga.claimed_at is not None:
         words = f"lease expired during {step}" if saga.is_due else f"running {step}"
+    elif saga.error_outcome == Outcome.WAITING and saga.error_step == step and not saga.is_due:
+        until = f" until {saga.deadline_at:%H:%M:%S} UTC" if saga.is_before_pivot else ""
+        words = f"waiting {saga.error_message}{until}"
     elif saga.next_attempt_at is not None:
         doubt = "in doubt, " if saga.error_outcome == Outcome.IN_DOUBT else ""
         words = (

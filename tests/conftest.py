@@ -227,7 +227,8 @@ def broker(folder: Path) -> Program:
 @contextmanager
 def _ticking(broker_url: str) -> Iterator[None]:
     """Ask for a recovery tick every second, over the broker, as celery-beat does."""
-    beat = Celery(broker=broker_url)
+    # Not the current app, by which the code under test publishes.
+    beat = Celery(broker=broker_url, set_as_current=False)
     amqp = broker_url.startswith("amqp")
     beat.conf.task_queues = [queue(name, amqp=amqp) for name in ("recovery", "compensation")]
     stopped = threading.Event()

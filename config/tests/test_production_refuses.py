@@ -3,13 +3,14 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.safety import EMBEDDED_MARKER, refuse_unsafe_production
+from config.safety import EMBEDDED_MARKER, STRIPE, StripeAccess, refuse_unsafe_production
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("", "ORDERS_", "INVENTORY_", "PAYMENTS_", "NOTIFICATIONS_")
@@ -20,6 +21,11 @@ SAFE = {
     "BROKER_URL": "amqp://broker.example//",
     **{f"{name}DATABASE_URL": "postgres://u:p@db.example/x" for name in DATABASES},
 }
+
+
+LIVE = StripeAccess(
+    secret_key="rk_live_1", webhook_secrets=("whsec_1",), api_base=STRIPE, allow_test_key=False
+)
 
 
 def check(**changes: str | None) -> subprocess.CompletedProcess[str]:
@@ -97,6 +103,7 @@ def refusal(**changes: Any) -> str:
         "payment_provider": "elsewhere",
         "allow_fake": False,
         "chaos": False,
+        "stripe": LIVE,
     }
     with pytest.raises(ImproperlyConfigured) as refused:
         refuse_unsafe_production(**{**safe, **changes})
@@ -128,6 +135,30 @@ def test_production_refuses_play_money() -> None:
     assert "set PAYMENT_ALLOW_FAKE=true" in words
 
 
+@pytest.mark.parametrize(
+    ("change", "mend"),
+    [
+        ({"secret_key": ""}, "STRIPE_SECRET_KEY is missing"),
+        ({"secret_key": "pk_live_1"}, "no secret key"),
+        ({"secret_key": "sk_test_1"}, "set STRIPE_ALLOW_TEST_KEY=true"),
+        ({"webhook_secrets": ()}, "STRIPE_WEBHOOK_SECRETS is missing"),
+        ({"webhook_secrets": ("sk_live_1",)}, "no signing secret"),
+        ({"api_base": "http://127.0.0.1:8790"}, "STRIPE_API_BASE leads elsewhere; unset it"),
+        ({"api_base": "https://api.stripe.com.example"}, "STRIPE_API_BASE leads elsewhere"),
+    ],
+)
+def test_production_refuses_a_stripe_that_cannot_work(change: dict[str, Any], mend: str) -> None:
+    assert mend in refusal(payment_provider="stripe", stripe=replace(LIVE, **change))
+
+
+def test_production_takes_stripe_and_a_staging_site_its_test_mode() -> None:
+    stripe = {"PAYMENT_PROVIDER": "stripe", "STRIPE_WEBHOOK_SECRETS": "whsec_new,whsec_old"}
+    live = check(**stripe, STRIPE_SECRET_KEY="sk_live_1")
+    assert live.returncode == 0, live.stderr
+    test = check(**stripe, STRIPE_SECRET_KEY="sk_test_1", STRIPE_ALLOW_TEST_KEY="true")
+    assert test.returncode == 0, test.stderr
+
+
 def test_every_fault_is_told_at_once(embedded: Path) -> None:
     words = refusal(
         secret_key="",
@@ -151,4 +182,5 @@ def test_sockets_of_real_servers_are_welcome(tmp_path: Path) -> None:
         payment_provider="fake",
         allow_fake=True,
         chaos=False,
+        stripe=replace(LIVE, secret_key="", webhook_secrets=()),
     )

@@ -51,20 +51,17 @@ class Page:
     has_more: bool
 
 
-def pages(
-    ask: Callable[[Mapping[str, str]], Page], *, since: datetime, before: datetime
-) -> Iterator[Entry]:
+def pages(ask: Callable[[_Object], Page], *, since: datetime, before: datetime) -> Iterator[Entry]:
     """Page through the list of intents.
 
     Args:
         ask: returns one page of ``GET /v1/payment_intents`` for these parameters.
         since, before: bounds of ``created``; Stripe keeps whole seconds.
     """
-    query = {
-        "created[gte]": str(math.floor(since.timestamp())),
-        "created[lt]": str(math.ceil(before.timestamp())),
-        "limit": str(PAGE),
-        "expand[]": "data.latest_charge",
+    query: dict[str, Any] = {
+        "created": {"gte": math.floor(since.timestamp()), "lt": math.ceil(before.timestamp())},
+        "limit": PAGE,
+        "expand": ["data.latest_charge"],
     }
     while True:
         page = ask(query)

@@ -1,5 +1,6 @@
 """Chooses the gateway that the settings name."""
 
+from datetime import timedelta
 from typing import cast
 
 from django.conf import settings
@@ -21,3 +22,9 @@ def gateway(provider: str = "") -> Gateway:
     if name not in settings.PAYMENT_GATEWAYS:
         raise LookupError(f"settings.PAYMENT_GATEWAYS has no provider {name!r}")
     return cast(Gateway, import_string(settings.PAYMENT_GATEWAYS[name])())
+
+
+def key_horizon(provider: str) -> timedelta:
+    """Return how old a key of ``provider`` may be; zero if the settings do not name it any more."""
+    known = provider in settings.PAYMENT_GATEWAYS
+    return gateway(provider).key_horizon if known else timedelta(0)

@@ -25,6 +25,14 @@ class Checkout:
             saga_id=self.saga_id, order_id=self.order_id, amount=TOTAL, currency="EUR"
         )
 
+    def authorise(self) -> services.Result:
+        return services.authorise_payment(
+            saga_id=self.saga_id, order_id=self.order_id, amount=TOTAL, currency="EUR"
+        )
+
+    def capture(self) -> services.Result:
+        return services.capture_payment(saga_id=self.saga_id)
+
     def reverse(self) -> services.Result:
         return services.reverse_payment(saga_id=self.saga_id)
 

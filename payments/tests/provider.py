@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,15 @@ def eventually(is_so: Callable[[], object]) -> None:
     while not is_so():
         assert time.monotonic() < until, "it never came true"
         time.sleep(0.01)
+
+
+def _flat(body: Mapping[str, Any], outer: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in body.items():
+        path = f"{outer}[{name}]" if outer else name
+        if isinstance(value, Mapping):
+            yield from _flat(value, path)
+        else:
+            yield path, str(value)
 
 
 class FakeProvider:
@@ -44,7 +53,9 @@ class FakeProvider:
         ready = self.process.stdout.readline().strip()
         self.url = ready.rpartition(" ")[2]
         self._port = int(self.url.rpartition(":")[2])
-        self.http = httpx.Client(base_url=self.url, timeout=30.0)
+        self.http = httpx.Client(
+            base_url=self.url, timeout=30.0, headers={"Authorization": "Bearer sk_test_tests"}
+        )
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the process by a signal and return its exit code."""
@@ -58,9 +69,15 @@ class FakeProvider:
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, key: str = ""
     ) -> httpx.Response:
-        """Send one POST of the provider's own API."""
+        """Send one POST of the provider's own API, form-encoded as Stripe wants it."""
         headers = {"Idempotency-Key": key} if key else {}
-        return self.http.post(path, json=body or {}, headers=headers)
+        return self.http.post(path, data=dict(_flat(body or {})), headers=headers)
+
+    def provoke(self, what: str, **parameters: Any) -> Mapping[str, Any]:
+        """Use one of the test helpers and return its answer."""
+        answer = self.post(f"/v1/test_helpers/{what}", parameters).raise_for_status().json()
+        assert isinstance(answer, dict)
+        return answer
 
     def get(self, path: str) -> Any:
         """Return the body of one GET."""

@@ -77,6 +77,9 @@ class StagedGateway(FakeGateway):
     def confirm(self, **given: Any) -> Intent:
         return _play("confirm", lambda: super(StagedGateway, self).confirm(**given))
 
+    def capture(self, **given: Any) -> Intent:
+        return _play("capture", lambda: super(StagedGateway, self).capture(**given))
+
     def cancel(self, **given: Any) -> Intent:
         return _play("cancel", lambda: super(StagedGateway, self).cancel(**given))
 

@@ -112,7 +112,11 @@ def test_no_call_goes_out_of_an_open_transaction(provider: FakeProvider) -> None
 def test_another_amount_at_the_provider_is_never_recorded(provider: FakeProvider) -> None:
     checkout = Checkout(token="tok_success")
     payment, _ = records.begin_charge(
-        saga_id=checkout.saga_id, order_id=checkout.order_id, amount=4999, currency="EUR"
+        saga_id=checkout.saga_id,
+        order_id=checkout.order_id,
+        amount=4999,
+        currency="EUR",
+        manual_capture=False,
     )
     other = {"amount": 1, "currency": "eur", "metadata": {"payment_id": str(payment.pk)}}
     provider.post("/v1/payment_intents", other).raise_for_status()

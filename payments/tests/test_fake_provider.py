@@ -139,8 +139,10 @@ def test_a_decline_names_its_reason_and_leaves_the_intent_open(provider: FakePro
 def test_intents_are_found_by_their_metadata(provider: FakeProvider) -> None:
     mine = str(uuid4())
     intent = _new_intent(provider, metadata={"payment_id": mine})
-    found = provider.get(f"/v1/payment_intents/search?metadata[payment_id]={mine}")["data"]
-    assert [one["id"] for one in found] == [intent]
+    query = f"metadata['payment_id']:'{mine}'"
+    found = provider.http.get("/v1/payment_intents/search", params={"query": query}).json()
+    assert [one["id"] for one in found["data"]] == [intent]
+    assert (found["object"], found["has_more"]) == ("search_result", False)
 
 
 def test_the_journal_survives_a_kill_and_a_torn_line(mortal_provider: FakeProvider) -> None:
@@ -176,10 +178,82 @@ def test_every_token_of_the_table_has_a_behaviour() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"[]", b"nonsense", b'{"amount": -1}', b'{"amount": true}', b'{"currency": 5}']
+    "body",
+    [
+        b"",
+        b"nonsense",
+        b"amount=-1&currency=eur",
+        b"amount=1e3&currency=eur",
+        b"amount[x]=1&currency=eur",
+        b"amount=1000&currency=5",
+        b"amount=1000&currency=eur&metadata=text",
+        b"amount=1000&currency=eur&amount_capturable=1",
+        b"amount=1000&currency=eur&payment_method_types[0]=card",
+        b"a[b=1",
+    ],
 )
 def test_a_body_that_makes_no_sense_is_refused(provider: FakeProvider, body: bytes) -> None:
-    assert provider.http.post("/v1/payment_intents", content=body).status_code == 400
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = provider.http.post("/v1/payment_intents", content=body, headers=form)
+    assert answer.status_code == 400
+
+
+def test_json_is_refused_as_stripe_refuses_it(provider: FakeProvider) -> None:
+    answer = provider.http.post("/v1/payment_intents", json={"amount": 1000, "currency": "eur"})
+    assert answer.status_code == 400
+
+
+def test_a_call_without_a_secret_key_is_refused(provider: FakeProvider) -> None:
+    assert httpx.get(f"{provider.url}/v1/refunds?payment_intent=pi_1").status_code == 401
+
+
+def test_a_key_is_forgotten_after_a_day(provider: FakeProvider) -> None:
+    body, key = {"amount": 1000, "currency": "eur"}, str(uuid4())
+    first = provider.post("/v1/payment_intents", body, key=key).json()
+    provider.provoke("advance", seconds=23 * 3600)
+    assert provider.post("/v1/payment_intents", body, key=key).json() == first
+    provider.provoke("advance", seconds=3600)
+    assert provider.post("/v1/payment_intents", body, key=key).json()["id"] != first["id"]
+
+
+def test_lists_come_in_pages_newest_first(provider: FakeProvider) -> None:
+    made = [_new_intent(provider) for _ in range(3)]
+    since = provider.get(f"/v1/payment_intents/{made[0]}")["created"]
+    url = f"/v1/payment_intents?limit=2&created[gte]={since}"
+    first = provider.get(url)
+    assert [each["id"] for each in first["data"]] == [made[2], made[1]]
+    assert (first["object"], first["has_more"]) == ("list", True)
+    second = provider.get(f"{url}&starting_after={made[1]}")
+    assert second["data"][0]["id"] == made[0]
+
+
+def test_an_intent_that_is_captured_by_hand_waits_for_it(provider: FakeProvider) -> None:
+    intent = _new_intent(provider, capture_method="manual")
+    held = _confirm(provider, intent).json()
+    assert (held["status"], held["amount_capturable"]) == ("requires_capture", 1000)
+    assert provider.captures(intent) == []
+    taken = provider.post(f"/v1/payment_intents/{intent}/capture").json()
+    assert (taken["status"], taken["amount_received"]) == ("succeeded", 1000)
+    again = provider.post(f"/v1/payment_intents/{intent}/capture")
+    assert _error(again)["code"] == "payment_intent_unexpected_state"
+
+
+def test_a_shopper_authenticates_on_the_bank_s_page(provider: FakeProvider) -> None:
+    intent = _new_intent(provider)
+    path = f"/v1/payment_intents/{intent}/confirm"
+    body = {"payment_method": "tok_requires_action", "return_url": "http://shop.example/back"}
+    action = provider.post(path, body).json()["next_action"]["redirect_to_url"]
+    assert "Your bank asks" in httpx.get(action["url"]).text
+    left = httpx.post(action["url"], data={"outcome": "success"})
+    assert left.headers["Location"].startswith("http://shop.example/back?payment_intent=pi_")
+    assert len(provider.captures(intent)) == 1
+
+
+def test_the_rate_limit_turns_requests_away(provider: FakeProvider) -> None:
+    provider.provoke("rate_limit", requests=1, retry_after=7)
+    away = provider.post("/v1/payment_intents", {"amount": 1000, "currency": "eur"})
+    assert (away.status_code, away.headers["Retry-After"]) == (429, "7")
+    assert _new_intent(provider)
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "starting_after=pi_nobody"])

@@ -1,6 +1,6 @@
 """What every gateway's ledger must keep: all intents of a window, page by page, with their money.
 
-A further provider joins by one more line in ``GATEWAYS`` of ``test_gateway_contract``.
+A further provider joins by one more name in ``gateway``.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,22 @@ from pytest_django.fixtures import Settings
 from payments.gateways import ledger
 from payments.gateways.ledger import Entry
 from payments.gateways.port import Gateway, Unavailable
+from payments.gateways.registry import gateway as chosen_gateway
 from payments.tests.provider import FakeProvider
-from payments.tests.test_gateway_contract import gateway
-
-__all__ = ["gateway"]
 
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
 LATER = datetime.now(tz=UTC) + timedelta(days=1)
+
+
+@pytest.fixture(params=["fake", "stripe"])
+def gateway(request: pytest.FixtureRequest, provider: FakeProvider, settings: Settings) -> Gateway:
+    settings.STRIPE_SECRET_KEY = "sk_test_ledger"
+    settings.STRIPE_API_BASE = provider.url
+    settings.PAYMENT_GATEWAYS = {
+        **settings.PAYMENT_GATEWAYS,
+        "stripe": "payments.gateways.stripe.StripeGateway",
+    }
+    return chosen_gateway(request.param)
 
 
 def _paid(gateway: Gateway, payment_id: str, token: str = "tok_success") -> str:
@@ -50,7 +59,7 @@ def test_refunds_count_from_when_they_were_asked_for(
     through = _paid(gateway, str(uuid4()))
     failing = _paid(gateway, str(uuid4()), "tok_refund_fails_60")
     for ref in (through, failing):
-        gateway.refund(ref=ref, key=str(uuid4()), amount=1000)
+        gateway.refund(ref=ref, key=str(uuid4()), amount=1000, operation_id="op-1")
     assert [_entry(gateway, ref).refunded for ref in (through, failing)] == [1000, 1000]
     provider.advance()
     assert [_entry(gateway, ref).refunded for ref in (through, failing)] == [1000, 0]
@@ -86,7 +95,7 @@ def test_what_was_created_outside_of_the_window_is_left_out(gateway: Gateway) ->
 def test_an_unreachable_provider_is_not_read_as_an_empty_ledger(
     gateway: Gateway, settings: Settings
 ) -> None:
-    settings.FAKE_PROVIDER_URL = "http://127.0.0.1:9"
+    settings.FAKE_PROVIDER_URL = settings.STRIPE_API_BASE = "http://127.0.0.1:9"
     with pytest.raises(Unavailable):
         list(gateway.entries(since=EVER, before=LATER))
     with pytest.raises(Unavailable):

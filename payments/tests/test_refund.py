@@ -50,7 +50,7 @@ def test_a_refused_refund_is_named_and_the_money_stays_visible(provider: FakePro
     assert checkout.money == services.Money(captured=TOTAL, currency="EUR")
     refused = checkout.operations(Kind.REFUND)
     assert [o.status for o in refused] == [OperationStatus.FAILED] * 2
-    assert {o.error_code for o in refused} == {"refund_disputed_payment"}
+    assert {o.error_code for o in refused} == {"charge_disputed"}
 
 
 def test_an_operator_may_try_a_refused_refund_again(provider: FakeProvider) -> None:

@@ -30,7 +30,7 @@ class Profile:
         done, undone: the steps that history must show as done and undone, in no order.
         in_order: ``done`` in the order of the definition, as one text.
         is_before_pivot: whether it goes forward and has not passed its point of no return.
-        is_at_risk: whether what the pivot did may stand, so that money is at stake.
+        is_at_risk: whether the charge may stand, so that money is at stake.
     """
 
     steps: Mapping[str, Stands] = field(default_factory=dict)
@@ -81,9 +81,8 @@ def profile_of(said: Wording) -> Profile:
         undone=own_gone,
         in_order=" ".join(step.name for step in definition.steps if step.name in own_done),
         is_before_pivot=walk.is_forward and definition.is_before_pivot(said.state),
-        is_at_risk=any(
-            step.pivot and steps.get(step.name) is not Stands.NEVER for step in definition.steps
-        ),
+        is_at_risk=definition.charge is not None
+        and all(steps.get(step.name) is not Stands.NEVER for step in definition.charge),
     )
 
 

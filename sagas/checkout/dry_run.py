@@ -85,6 +85,39 @@ def _charge(saga_id: UUID) -> list[Call]:
     ]
 
 
+def _authorise(saga_id: UUID) -> list[Call]:
+    payment = payments.standing_of(saga_id=saga_id)
+    if payment is None:
+        basket = orders.basket_of(checkout_id=saga_id)
+        what, amount, currency = "create an intent", basket.total, basket.currency
+        return [_ask_bank(f"{what} and let the bank hold the money", amount, currency)]
+    done = payment.authorised + payment.captured > 0
+    key = "" if done else payment.next_keys["charge"]
+    what = "ask how the payment stands, and let the bank hold what is left"
+    return [_ask_bank(what, payment.amount, payment.currency, key=key, done=done)]
+
+
+def _capture(saga_id: UUID) -> list[Call]:
+    payment = payments.standing_of(saga_id=saga_id)
+    if payment is None:
+        return [Call(system="provider", what="nothing is authorised yet that could be captured")]
+    done = payment.captured > 0
+    key = "" if done else payment.next_keys["capture"]
+    what = "ask how the payment stands, and capture what the bank holds"
+    return [_ask_bank(what, payment.amount, payment.currency, key=key, done=done)]
+
+
+def _ask_bank(what: str, amount: int, currency: str, *, key: str = "", done: bool = False) -> Call:
+    return Call(
+        system="provider",
+        what=what,
+        amount=amount,
+        currency=currency,
+        key=key,
+        state=_state(done=done),
+    )
+
+
 def _give_back(saga_id: UUID) -> list[Call]:
     payment = payments.standing_of(saga_id=saga_id)
     if payment is None:
@@ -94,10 +127,20 @@ def _give_back(saga_id: UUID) -> list[Call]:
             Call(
                 system="provider",
                 what=f"refund the charge of {payment.provider_ref}",
-                amount=payment.captured,
+                amount=payment.captured - payment.refunded or payment.captured,
                 currency=payment.currency,
-                key="" if payment.refunded else payment.next_keys["refund"],
+                key="" if payment.refunded == payment.captured else payment.next_keys["refund"],
                 state=_state(done=payment.refunded == payment.captured),
+            )
+        ]
+    if payment.authorised and not payment.in_doubt:
+        return [
+            Call(
+                system="provider",
+                what=f"void the authorisation of {payment.provider_ref}, without a fee",
+                amount=payment.authorised,
+                currency=payment.currency,
+                key=payment.next_keys["cancel"],
             )
         ]
     return [
@@ -137,6 +180,8 @@ _DO = {
     "create_order": _make_order,
     "reserve_inventory": _hold_stock,
     "charge_payment": _charge,
+    "authorise_payment": _authorise,
+    "capture_payment": _capture,
     "confirm_order": _confirm_order,
     "send_confirmation": _mail("confirmation"),
     "send_apology": _mail("apology"),
@@ -145,4 +190,5 @@ _UNDO = {
     "create_order": _cancel_order,
     "reserve_inventory": _release_stock,
     "charge_payment": _give_back,
+    "authorise_payment": _give_back,
 }

@@ -56,6 +56,8 @@ class CheckoutEvidence:
             currency=payment.currency if payment else "",
             charged=payment.captured if payment else 0 if money_is_known else None,
             refunded=payment.refunded if payment else 0 if money_is_known else None,
+            authorised=payment.authorised if payment else 0,
+            disputed=payment.disputed if payment else 0,
             in_doubt=in_doubt,
             payment=str(payment.status) if payment else None,
             provider_ref=payment.provider_ref if payment else "",
@@ -126,7 +128,7 @@ class CheckoutEvidence:
 
     def resolve(self, saga_id: UUID, *, step: str, undo: bool, reference: str) -> None:
         """Check, and if need be record, that ``step`` was done (or undone) by hand."""
-        if undo and step == "charge_payment":
+        if undo and step in ("charge_payment", "authorise_payment"):
             try:
                 payments.refund_by_hand(saga_id=saga_id, reference=reference)
             except (
@@ -153,6 +155,9 @@ def _contradiction(saga_id: UUID, *, step: str, undo: bool) -> str:
         case "create_order", True:
             cancelled = order is None or order.status == "CANCELLED"
             return "" if cancelled else f"order {order.number} is {order.status}"  # type: ignore[union-attr]
+        case "capture_payment", False:
+            captured = payments.money_of(saga_id=saga_id).captured
+            return "" if captured else "nothing is captured"
         case "confirm_order", False:
             confirmed = order is not None and order.status == "CONFIRMED"
             return "" if confirmed else "the order is not confirmed"

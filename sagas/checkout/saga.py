@@ -1,7 +1,8 @@
 """THE STORY. A checkout either completes or is made good.
 
 Read it top down: each row is a step, its undo, and the state that it reaches. The charge is
-the pivot: before it everything can be taken back, after it the saga only goes forward.
+the pivot: before it everything can be taken back, after it the saga only goes forward. Where
+CHARGE_MODE is ``authorise``, new checkouts run ``sagas.checkout.authorised`` instead.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from payments.services import (
     CardDeclined,
     PaymentInDoubt,
     PaymentMethodMissing,
+    PaymentNeedsAction,
     PaymentUnavailable,
     RefundRefused,
 )
@@ -66,6 +68,7 @@ CHECKOUT = SagaDefinition(
             limits=OUTSIDE,
             refusals=(CardDeclined, PaymentMethodMissing, RefundRefused),
             in_doubt=(PaymentInDoubt,),
+            waits=(PaymentNeedsAction,),
             transient=(PaymentUnavailable,),
             pivot=True,
         ),

@@ -10,6 +10,7 @@ _BECAUSE = {
     "out-of-stock": "an item sold out while we were reserving it",
     "card-declined": "the card was declined",
     "payment-method-missing": "the payment method could not be used any more",
+    "authorisation-lost": "the bank did not hold the money any longer",
     "deadline": "it could not be finished in time",
     "cancelled": "you asked us to cancel it",
     "operator": "our staff cancelled it",
@@ -31,7 +32,8 @@ def _sentence(verdict: Verdict, state: str, reason: str) -> str:
             "you get either the goods or all of it back."
         )
     words = _while_held if verdict.net else _without_money
-    return f"{order} {words(verdict, state, reason)}."
+    disputed = "; your bank has asked us for the money" if verdict.disputed else ""
+    return f"{order} {words(verdict, state, reason)}{disputed}."
 
 
 def _while_held(verdict: Verdict, state: str, reason: str) -> str:
@@ -51,4 +53,9 @@ def _without_money(verdict: Verdict, state: str, reason: str) -> str:
         return f"was not carried out because {because}; {back}"
     if state in (FAILED, COMPENSATING):
         return "is being undone; no money is held"
+    if verdict.payment == "REQUIRES_ACTION":
+        return "waits until you have authenticated with your bank; nothing was charged so far"
+    if verdict.authorised:
+        amount = written(verdict.authorised, verdict.currency)
+        return f"is being processed; your bank holds {amount} for it, nothing was charged so far"
     return "is being processed; nothing was charged so far"

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.validators import RegexValidator
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import Direction
 from rest_framework import serializers
+
+from sagas.checkout.cards import has_card_number
 
 MAX_LINES = 100
 MAX_QUANTITY = 999
@@ -21,8 +23,10 @@ _COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Send an ISO 3166-1 alpha-2 code, such
 _PLAIN = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029]"
 _MAY_BE_BLANK = f"^{_PLAIN}*$"
 _NOT_BLANK = rf"^{_PLAIN}*[^\s\u0000-\u001f\u007f-\u009f\u2028\u2029]{_PLAIN}*$"
-#: Digits in the number of a payment card (ISO/IEC 7812-1).
-_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,18}\d")
+#: As many digits as a card's number has; no token of a provider looks like that.
+_MANY_DIGITS = re.compile(r"(?:\d[ -]?){12,18}\d")
+#: Minor units; fewer digits than a card's number has.
+_LARGEST_TOTAL = 10**11
 
 
 def _no_controls(value: str) -> None:
@@ -30,11 +34,21 @@ def _no_controls(value: str) -> None:
         raise serializers.ValidationError("Control characters are not allowed.", code="control")
 
 
+def _no_digits_of_a_card(value: str) -> None:
+    # What is a card's number for certain is refused by the field itself.
+    if _MANY_DIGITS.search(value) and not has_card_number(value):
+        _refuse_card_number()
+
+
 def _no_card_number(value: str) -> None:
-    if _CARD_NUMBER.search(value):
-        raise serializers.ValidationError(
-            "This looks like a card number; send the provider's token only.", code="card-number"
-        )
+    if has_card_number(value):
+        _refuse_card_number()
+
+
+def _refuse_card_number() -> NoReturn:
+    raise serializers.ValidationError(
+        "This looks like a card number; send the provider's token only.", code="card-number"
+    )
 
 
 class Text(serializers.CharField):
@@ -42,7 +56,7 @@ class Text(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.validators.append(_no_controls)
+        self.validators += [_no_controls, _no_card_number]
 
     def to_internal_value(self, data: Any) -> str:
         """Refuse what is not a string."""
@@ -94,8 +108,8 @@ class StrictInTheDocument(OpenApiSerializerExtension):  # type: ignore[no-untype
             if isinstance(field, Text):
                 told = schema["properties"][name]
                 told.setdefault("pattern", _MAY_BE_BLANK if field.allow_blank else _NOT_BLANK)
-                if _no_card_number in field.validators:
-                    told["pattern"] = f"^(?!.*{_CARD_NUMBER.pattern}){told['pattern'][1:]}"
+                if _no_digits_of_a_card in field.validators:
+                    told["pattern"] = f"^(?!.*{_MANY_DIGITS.pattern}){told['pattern'][1:]}"
         return {**schema, "additionalProperties": False}
 
 
@@ -120,16 +134,16 @@ class CartLine(Strict):
 class CheckoutBody(Strict):
     """What a shopper posts. Prices are the server's; ``expected_total`` only compares."""
 
-    email = serializers.EmailField(max_length=254, validators=[_no_controls])
+    email = serializers.EmailField(max_length=254, validators=[_no_controls, _no_card_number])
     shipping_address = Address()
     lines = serializers.ListField(child=CartLine(), min_length=1, max_length=MAX_LINES)
     payment_token = Text(
-        validators=[_TOKEN, _no_card_number],
+        validators=[_TOKEN, _no_digits_of_a_card],
         help_text="The provider's token for a payment method; never a card number.",
     )
     expected_total = Integer(
         min_value=0,
-        max_value=2**53,
+        max_value=_LARGEST_TOTAL,
         required=False,
         help_text="The total that the shopper saw, in minor units; another one answers 409.",
     )
@@ -154,7 +168,29 @@ class PlacedLine(serializers.Serializer[Any]):
 
 
 #: The words that shoppers read; the OpenAPI document names the enum by settings.
-SHOPPER_STATUSES = ["processing", "completed", "reversing", "failed", "cancelled"]
+SHOPPER_STATUSES = [
+    "processing",
+    "requires_action",
+    "completed",
+    "reversing",
+    "failed",
+    "cancelled",
+]
+
+
+class NextAction(serializers.Serializer[Any]):
+    """What the shopper has to do with their bank (3-D Secure) before the checkout can go on."""
+
+    type = serializers.ChoiceField(
+        ["redirect", "sdk"],
+        help_text="`redirect`: send the shopper to `url`. `sdk`: let the provider's script do it, "
+        "for Stripe `stripe.handleNextAction({clientSecret})`.",
+    )
+    url = serializers.CharField(allow_null=True)
+    client_secret = serializers.CharField(
+        help_text="For the provider's script in the shopper's browser; keep it nowhere."
+    )
+    expires_at = serializers.DateTimeField(help_text="Then the checkout is undone.")
 
 
 class Links(serializers.Serializer[Any]):
@@ -171,6 +207,7 @@ class CheckoutAnswer(serializers.Serializer[Any]):
         SHOPPER_STATUSES,
         help_text="Never `failed` or `cancelled` while money is held.",
     )
+    next_action = NextAction(allow_null=True, help_text="Only while it is `requires_action`.")
     order_number = serializers.CharField(allow_null=True)
     total = Amount()
     charged = serializers.IntegerField(help_text="Minor units taken so far.")

@@ -10,14 +10,16 @@ from sagas.models import COMPENSATED, COMPENSATING, COMPLETE, FAILED, Saga
 from sagas.operations import CANCELLED
 
 PROCESSING, COMPLETED, REVERSING = "processing", "completed", "reversing"
+REQUIRES_ACTION = "requires_action"
 
-#: For the shopper the order stands once it is confirmed; the mail may still be on its way.
-_STANDS = ("ORDER_CONFIRMED", COMPLETE)
+#: For the shopper the order stands once it is confirmed and paid; the mail may still be on its way.
+_STANDS = ("ORDER_CONFIRMED", "PAYMENT_CAPTURED", COMPLETE)
 
 _WORDS = {
     "out-of-stock": "An item sold out while we were reserving it.",
     "card-declined": "The card was declined.",
     "payment-method-missing": "The payment method cannot be used any more.",
+    "authorisation-lost": "The bank did not hold the money any longer.",
     "deadline": "It could not be finished in time.",
     CANCELLED: "It was cancelled on request.",
     "operator": "Our staff cancelled it.",
@@ -30,12 +32,12 @@ def status_of(saga: Saga, money: payments.Money) -> str:
 
     It is never ``failed`` or ``cancelled`` while money is held, or may be.
     """
-    if saga.state in _STANDS:
+    if saga.state in _STANDS and money.captured:
         return COMPLETED
     if saga.state in (COMPENSATING, FAILED):
         return REVERSING
     if saga.state != COMPENSATED:
-        return PROCESSING
+        return REQUIRES_ACTION if money.needs_action else PROCESSING
     if money.in_doubt or money.captured > money.refunded:
         return REVERSING
     return "cancelled" if saga.reason == CANCELLED else "failed"
@@ -47,9 +49,11 @@ def standing_of(saga: Saga) -> dict[str, Any]:
     # Raises DraftMissing for a checkout without an order whose draft was purged.
     basket = orders.basket_of(checkout_id=saga.pk)
     number = saga.results.get("create_order", {}).get("number")
+    status = status_of(saga, money)
     return {
         "id": saga.pk,
-        "status": status_of(saga, money),
+        "status": status,
+        "next_action": _action_of(saga) if status == REQUIRES_ACTION else None,
         "order_number": number,
         "total": {"amount": basket.total, "currency": basket.currency},
         "charged": money.captured,
@@ -62,6 +66,18 @@ def standing_of(saga: Saga) -> dict[str, Any]:
             "cancel": reverse("checkout-cancel", args=[saga.pk]),
             "order": reverse("order-detail", args=[number]) if number else None,
         },
+    }
+
+
+def _action_of(saga: Saga) -> dict[str, Any] | None:
+    action = payments.action_of(saga_id=saga.pk)
+    if action is None:
+        return None
+    return {
+        "type": action.kind,
+        "url": action.url or None,
+        "client_secret": action.client_secret,
+        "expires_at": saga.deadline_at,
     }
 
 

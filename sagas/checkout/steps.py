@@ -45,6 +45,27 @@ def charge_payment(saga: StepContext) -> Result:
     )
 
 
+def authorise_payment(saga: StepContext) -> Result:
+    """Let the bank hold the order's total for us, once."""
+    order = saga.results["create_order"]
+    return payments.authorise_payment(
+        saga_id=saga.saga_id,
+        order_id=order["order_id"],
+        amount=order["total"],
+        currency=order["currency"],
+    )
+
+
+def void_payment(saga: StepContext) -> Result:
+    """Let the bank give the money free, which costs nothing; refund what was captured already."""
+    return payments.reverse_payment(saga_id=saga.saga_id)
+
+
+def capture_payment(saga: StepContext) -> Result:
+    """Take the money that the bank holds."""
+    return payments.capture_payment(saga_id=saga.saga_id)
+
+
 def refund_payment(saga: StepContext) -> Result:
     """Refund what was charged, or cancel the intent so that it can never be charged."""
     return payments.reverse_payment(saga_id=saga.saga_id)

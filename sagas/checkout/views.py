@@ -23,8 +23,15 @@ from rest_framework.views import APIView
 from orders.services import DraftMissing
 from sagas import journal, operations
 from sagas.checkout import auth, intake, problems
+from sagas.checkout.cards import has_card_number
 from sagas.checkout.serializers import CheckoutAnswer, CheckoutBody, PlacedCheckout
-from sagas.checkout.standing import COMPLETED, PROCESSING, REVERSING, standing_of
+from sagas.checkout.standing import (
+    COMPLETED,
+    PROCESSING,
+    REQUIRES_ACTION,
+    REVERSING,
+    standing_of,
+)
 from sagas.models import Saga
 
 #: Seconds after which a client does well to look again.
@@ -159,6 +166,8 @@ def _key_of(request: Request, *, is_guest: bool) -> str:
         raise problems.KeyMissing("Send an Idempotency-Key header, such as a new UUID.")
     if not _KEY.fullmatch(key):
         raise problems.KeyInvalid("The Idempotency-Key has 1 to 255 visible ASCII characters.")
+    if key.isdigit() and has_card_number(key):
+        raise problems.KeyInvalid("The Idempotency-Key looks like a card number; send a UUID.")
     if is_guest and len(key) < _GUEST_KEY_LENGTH:
         raise problems.KeyInvalid(
             f"A guest's Idempotency-Key has {_GUEST_KEY_LENGTH} characters or more; send a UUID."
@@ -187,7 +196,7 @@ def _answer(request: Request, saga: Saga, *, token: bool, may_wait: bool) -> Res
         headers["Preference-Applied"] = f"wait={wait:g}"
     if token:
         answer["order_token"] = auth.make_order_token(saga.pk)
-    if answer["status"] in (PROCESSING, REVERSING):
+    if answer["status"] in (PROCESSING, REQUIRES_ACTION, REVERSING):
         headers["Retry-After"] = _RETRY_AFTER
     done = answer["status"] == COMPLETED
     code = status.HTTP_201_CREATED if done else status.HTTP_202_ACCEPTED

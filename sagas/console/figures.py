@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db.models import (
     Aggregate,
     Count,
@@ -258,13 +257,12 @@ def _failed(now: datetime, since: datetime) -> Iterable[Mapping[str, Any]]:
 def _charge_in_doubt() -> Q:
     """Return the condition of the sagas of which only the provider knows whether it charged."""
     condition = Q(pk__in=[])
-    for kind in settings.SAGAS:
-        for step in registry.newest(kind).steps:
-            if step.pivot:
-                unknown = Q(kind=kind, error_step=step.name, error_outcome=Outcome.IN_DOUBT)
-                condition |= (
-                    unknown & ~Q(results__has_key=step.name) & ~Q(undone__has_key=step.name)
-                )
+    for each in registry.definitions():
+        if each.charge:
+            takes, gives_back = each.charge
+            unknown = Q(kind=each.kind, error_step=takes.name, error_outcome=Outcome.IN_DOUBT)
+            settled = Q(results__has_key=takes.name) | Q(undone__has_key=gives_back.name)
+            condition |= unknown & ~settled
     return condition
 
 

@@ -1,6 +1,6 @@
 """The filters of the saga list. Choices come from definitions and constants, never from a scan."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -63,16 +63,11 @@ _AGES = {
 Choices = Sequence[tuple[str, str]]
 
 
-def _definitions() -> Iterator[Any]:
-    for kind in settings.SAGAS:
-        yield registry.newest(kind)
-
-
 class StateFilter(SimpleListFilter):
     title, parameter_name = "state", "state"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Choices:
-        states = dict.fromkeys(state for each in _definitions() for state in each.states)
+        states = dict.fromkeys(state for each in registry.definitions() for state in each.states)
         return [(state, state) for state in (*states, COMPENSATING, COMPENSATED, FAILED)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Saga]) -> QuerySet[Saga]:
@@ -111,7 +106,7 @@ class ReasonFilter(SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Choices:
         refusals = {
             str(code)
-            for definition in _definitions()
+            for definition in registry.definitions()
             for step in definition.steps
             for refusal in step.refusals
             if (code := getattr(refusal, "code", ""))
@@ -127,7 +122,7 @@ class StepFilter(SimpleListFilter):
     title, parameter_name = "step of the last error", "step"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> Choices:
-        names = dict.fromkeys(step.name for each in _definitions() for step in each.steps)
+        names = dict.fromkeys(step.name for each in registry.definitions() for step in each.steps)
         return [(name, name) for name in names]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Saga]) -> QuerySet[Saga]:

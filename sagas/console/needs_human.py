@@ -59,14 +59,13 @@ def waiting_for_people() -> QuerySet[Saga]:
 
 
 def charged_and_not_undone() -> Q:
-    """Return the condition of the sagas whose pivot was saved and not taken back."""
+    """Return the condition of the sagas whose charge was saved and not given back."""
     condition = Q(pk__in=[])
-    for kind in settings.SAGAS:
-        for step in registry.newest(kind).steps:
-            if step.pivot:
-                condition |= Q(kind=kind, results__has_key=step.name) & ~Q(
-                    undone__has_key=step.name
-                )
+    for each in registry.definitions():
+        if each.charge:
+            takes, gives_back = each.charge
+            charged = Q(kind=each.kind, results__has_key=takes.name)
+            condition |= charged & ~Q(undone__has_key=gives_back.name)
     return condition
 
 

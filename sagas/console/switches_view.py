@@ -33,8 +33,11 @@ def levers() -> Sequence[Lever]:
     names = []
     for kind in settings.SAGAS:
         names.append((switches.intake_of(kind), f"New {kind}s"))
-        for step in registry.newest(kind).steps:
-            names.append((switches.step_of(kind, step.name), f"Step {step.name} of {kind}"))
+        steps = [
+            step for each in registry.definitions() if each.kind == kind for step in each.steps
+        ]
+        for name in dict.fromkeys(step.name for step in steps):
+            names.append((switches.step_of(kind, name), f"Step {name} of {kind}"))
     return [Lever(name=name, words=words, closed=closed.get(name)) for name, words in names]
 
 

@@ -44,6 +44,7 @@ class Outcome(models.TextChoices):
     REFUSED = "refused"
     TRANSIENT = "transient"
     IN_DOUBT = "in_doubt", "in doubt"
+    WAITING = "waiting", "waiting for somebody else"
     UNEXPECTED = "unexpected"
     LOST = "lost", "worker lost"
     SUPERSEDED = "superseded"

@@ -20,6 +20,7 @@ _TONES = {
     "refused": "calm",
     "transient": "busy",
     "in_doubt": "bad",
+    "waiting": "busy",
     "unexpected": "bad",
     "lost": "busy",
     "superseded": "calm",

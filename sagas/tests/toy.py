@@ -26,6 +26,10 @@ class Doubtful(Exception):
     code = "toy-in-doubt"
 
 
+class Waits(Exception):
+    code = "toy-waits"
+
+
 class Busy(Exception):
     code = "toy-busy"
 
@@ -82,6 +86,7 @@ def _step(
         limits=limits,
         refusals=(Refused,),
         in_doubt=(Doubtful,),
+        waits=(Waits,),
         transient=(Busy,),
         pivot=pivot,
     )

@@ -6,17 +6,20 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from inventory.services import receive_stock
 from payments.models import Payment
+from payments.services import money_of
 from sagas.models import AT_REST, Saga
 from tooling.demo.evidence import Outcome, Witnesses
 from tooling.demo.shopper import Placed, Refused, Shopper, watch
-from tooling.local.stack import Ports, mailcatcher
+from tooling.local.instance import free_port
+from tooling.local.stack import Ports, mailcatcher, web
 from tooling.local.supervisor import Supervisor
 
 BLUE_MUG, TEAPOT = 1250, 4900
@@ -83,8 +86,11 @@ class Demo:
             self.sent_twice,
             self.sold_out,
             self.last_unit,
+            self.three_d_secure,
+            self.three_d_secure_failed,
+            self.late_success,
         ]
-        in_turn = [self.mail_server_down, self.worker_killed]
+        in_turn = [self.authorised_first, self.mail_server_down, self.worker_killed]
         with ThreadPoolExecutor(len(together)) as pool:
             rows = [
                 row for found in pool.map(lambda scenario: scenario(), together) for row in found
@@ -179,6 +185,79 @@ class Demo:
             if row.outcome is not None:
                 row.faults += must.differences(row.outcome)
         return rows
+
+    def three_d_secure(self) -> list[Row]:
+        """The bank asks the shopper; the checkout waits, a webhook lets it go on."""
+        return [
+            self.follow(
+                "3-D Secure, the shopper agrees",
+                lambda: self.authenticate("success"),
+                completed(TEAPOT),
+            )
+        ]
+
+    def three_d_secure_failed(self) -> list[Row]:
+        """The shopper says no on the bank's page."""
+        return [
+            self.follow(
+                "3-D Secure, the shopper says no", lambda: self.authenticate("failure"), UNDONE
+            )
+        ]
+
+    def late_success(self) -> list[Row]:
+        """The bank takes the money after it accepted the cancel; a webhook tells, it goes back."""
+
+        def undone_and_charged_all_the_same() -> Placed:
+            placed = self.buy("TEAPOT", "tok_success_after_decline_2")
+            watch(
+                lambda: money_of(saga_id=placed.checkout_id).refunded,
+                until=lambda refunded: refunded == TEAPOT,
+                what="the refund of a late charge",
+            )
+            return placed
+
+        must = replace(UNDONE, charged=TEAPOT, refunded=TEAPOT)
+        return [self.follow("charged after the undo", undone_and_charged_all_the_same, must)]
+
+    def authorised_first(self) -> list[Row]:
+        """The bank holds the money; it is taken once the order stands, or freed without a fee."""
+        ports = replace(self.ports, web=free_port())
+        self.supervisor.start(web(ports, charge_mode="authorise"))
+        self.supervisor.wait_ready()
+        usual, self.shopper = self.shopper, Shopper(f"http://127.0.0.1:{ports.web}/api/v1")
+        try:
+            captured = self.follow(
+                "authorised, then captured", lambda: self.buy("TEAPOT"), completed(TEAPOT)
+            )
+            must = replace(UNDONE, status="cancelled")
+            voided = self.follow("authorised, then cancelled", self.cancel_in_time, must)
+        finally:
+            self.shopper = usual
+            self.supervisor.stop("web-authorise")
+        return [captured, voided]
+
+    def cancel_in_time(self) -> Placed:
+        """Cancel a checkout while its shopper has not authenticated yet."""
+        placed = self.buy("TEAPOT", "tok_requires_action")
+        self.needs_action(placed)
+        self.shopper.cancel(placed)
+        return placed
+
+    def authenticate(self, outcome: str) -> Placed:
+        """Buy with a card whose bank asks, and answer on the bank's page."""
+        placed = self.buy("TEAPOT", "tok_requires_action")
+        self.shopper.answer_the_bank(self.needs_action(placed)["url"], outcome)
+        return placed
+
+    def needs_action(self, placed: Placed) -> dict[str, Any]:
+        """Wait until the API says what the shopper has to do, and return it."""
+        standing = watch(
+            lambda: self.shopper.look(placed),
+            until=lambda seen: seen["status"] == "requires_action",
+            what="something for the shopper to do",
+        )
+        action: dict[str, Any] = standing["next_action"]
+        return action
 
     def mail_server_down(self) -> list[Row]:
         """Money and order are settled; the mail is sent again until it gets through."""

@@ -75,6 +75,21 @@ class Shopper:
         standing: dict[str, Any] = answer.json()
         return standing
 
+    def cancel(self, placed: Placed) -> None:
+        """Take the checkout back."""
+        httpx.post(
+            f"{self.api}/checkouts/{placed.checkout_id}/cancel",
+            headers={"Authorization": f"Order {placed.token}"},
+            timeout=_HTTP_SECONDS,
+        ).raise_for_status()
+
+    def answer_the_bank(self, page: str, outcome: str) -> None:
+        """Press a button on the bank's page (3-D Secure), which leads back to the shop."""
+        httpx.get(page, timeout=_HTTP_SECONDS).raise_for_status()
+        back = httpx.post(page, data={"outcome": outcome}, timeout=_HTTP_SECONDS)
+        if not back.is_redirect:
+            raise TimeoutError(f"the bank answers {back.status_code}")
+
 
 def watch(look: Callable[[], T], *, until: Callable[[T], bool], what: str) -> T:
     """Look until it is so; TimeoutError with the last look after a while."""

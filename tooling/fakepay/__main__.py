@@ -17,8 +17,13 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--journal", type=Path, required=True)
+    parser.add_argument("--webhook-url", default="", help="where events are sent; none if empty")
+    parser.add_argument("--webhook-secret", default="", help="signs them")
     given = parser.parse_args()
-    server = Server((given.host, given.port), Provider(Journal(given.journal)))
+    provider = Provider(
+        Journal(given.journal), webhook_url=given.webhook_url, webhook_secret=given.webhook_secret
+    )
+    server = Server((given.host, given.port), provider)
 
     def stop(signum: int, frame: FrameType | None) -> None:
         # shutdown() waits for serve_forever(), which runs in this very thread.

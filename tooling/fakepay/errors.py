@@ -13,6 +13,7 @@ class Refusal(Exception):
         code: ``code`` of the error object.
         message: for people.
         executed: whether the request was begun, so that its key keeps this answer.
+        headers: further headers of the answer.
         more: further members of the error object.
     """
 
@@ -24,12 +25,24 @@ class Refusal(Exception):
         code: str,
         message: str,
         executed: bool = False,
+        headers: Mapping[str, str] | None = None,
         more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.executed = executed
+        self.headers = dict(headers or {})
         self.body = {"error": {"type": kind, "code": code, "message": message, **(more or {})}}
+
+
+def unauthorised() -> Refusal:
+    """The secret key is missing, or is none of ours."""
+    return Refusal(
+        401,
+        kind="invalid_request_error",
+        code="api_key_invalid",
+        message="Send a secret test key as bearer token.",
+    )
 
 
 def idempotency_error() -> Refusal:
@@ -39,6 +52,39 @@ def idempotency_error() -> Refusal:
         kind="idempotency_error",
         code="idempotency_error",
         message="Keys for idempotent requests can only be used with the same parameters.",
+    )
+
+
+def key_in_use() -> Refusal:
+    """The first request with the key is still being executed."""
+    return Refusal(
+        409,
+        kind="idempotency_error",
+        code="idempotency_key_in_use",
+        message="Another request with this key is being executed.",
+        headers={"Stripe-Should-Retry": "true"},
+    )
+
+
+def rate_limited(retry_after: int) -> Refusal:
+    """Too many requests; this one was not executed."""
+    return Refusal(
+        429,
+        kind="invalid_request_error",
+        code="rate_limit",
+        message="Too many requests.",
+        headers={"Retry-After": str(retry_after), "Stripe-Should-Retry": "true"},
+    )
+
+
+def locked() -> Refusal:
+    """Another request works on the same intent; this one was not executed."""
+    return Refusal(
+        429,
+        kind="invalid_request_error",
+        code="lock_timeout",
+        message="This object is being accessed by another request. Try again.",
+        headers={"Stripe-Should-Retry": "true"},
     )
 
 
@@ -70,8 +116,8 @@ def unexpected_state(verb: str, intent: Mapping[str, Any]) -> Refusal:
     )
 
 
-def refund_refused(code: str, message: str) -> Refusal:
-    """The refund is a definite no."""
+def refused(code: str, message: str) -> Refusal:
+    """A refund or a capture is a definite no."""
     return Refusal(400, kind="invalid_request_error", code=code, message=message, executed=True)
 
 
@@ -96,14 +142,6 @@ def server_error() -> Refusal:
         code="api_error",
         message="Something went wrong on our side.",
         executed=True,
-    )
-
-
-def locked() -> Refusal:
-    """Another request works on the same intent; this one was not executed."""
-    return Refusal(
-        429,
-        kind="invalid_request_error",
-        code="lock_timeout",
-        message="This object is being accessed by another request. Try again.",
+        # The answer is stored: asking again under this key would bring the same one.
+        headers={"Stripe-Should-Retry": "false"},
     )

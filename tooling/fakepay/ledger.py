@@ -1,34 +1,48 @@
-"""Intents, captures and refunds: the provider's truth, rebuilt from its journal at the start."""
+"""Intents, captures, refunds, disputes: the provider's truth, rebuilt from its journal.
+
+Whatever changes is journalled first, then visible, then told to ``on_event``.
+"""
 
 import secrets
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from tooling.fakepay import errors
+from tooling.fakepay import errors, objects
 from tooling.fakepay.journal import Journal
+from tooling.fakepay.objects import Object
 
-Object = dict[str, Any]
-
-#: Statuses from which a confirm, or a cancel, is allowed.
+#: Statuses from which a confirm is allowed, and those from which a cancel is.
 OPEN = ("requires_payment_method", "requires_confirmation")
+CANCELLABLE = (*OPEN, "requires_action", "requires_capture")
+
+#: Status that an intent reached -> the event that tells of it.
+_EVENTS = {
+    "requires_action": "payment_intent.requires_action",
+    "requires_capture": "payment_intent.amount_capturable_updated",
+    "processing": "payment_intent.processing",
+    "succeeded": "payment_intent.succeeded",
+    "canceled": "payment_intent.canceled",
+}
 
 
 class Ledger:
-    """The state machine of the money. Every change is journalled before it is visible."""
+    """The state machine of the money."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, on_event: Callable[[str, Object], None]) -> None:
         self._journal = journal
+        self._tell = on_event
         self._lock = threading.RLock()
         self._busy: set[str] = set()
         self._intents: dict[str, Object] = {}
         self._refunds: dict[str, Object] = {}
+        self._disputes: dict[str, Object] = {}
         self._captures: dict[str, list[Object]] = defaultdict(list)
         self._calls: Counter[str] = Counter()
-        #: Captures and declines that the bank still owes: plan id -> event.
+        #: What the bank still owes: plan id -> event.
         self.plans: dict[str, Object] = {}
 
     # Reading ------------------------------------------------------------------------------
@@ -40,12 +54,6 @@ class Ledger:
                 raise errors.missing("payment_intent")
             return dict(self._intents[reference])
 
-    def intents_with(self, metadata: Mapping[str, str]) -> Sequence[Object]:
-        """Return the intents whose metadata has all of ``metadata``, newest first."""
-        with self._lock:
-            found = [i for i in self._intents.values() if metadata.items() <= i["metadata"].items()]
-            return [dict(intent) for intent in reversed(found)]
-
     def newest_first(self) -> Sequence[Object]:
         """Return copies of all intents, the newest first."""
         with self._lock:
@@ -56,16 +64,7 @@ class Ledger:
         if intent["latest_charge"] is None:
             return None
         refunds = [r for r in self.refunds_of(intent["id"]) if r["status"] != "failed"]
-        refunded = sum(refund["amount"] for refund in refunds)
-        return {
-            "id": intent["latest_charge"],
-            "object": "charge",
-            "amount": intent["amount"],
-            "amount_captured": intent["amount_received"],
-            "amount_refunded": refunded,
-            "payment_intent": intent["id"],
-            "refunded": refunded == intent["amount_received"],
-        }
+        return objects.charge(intent, refunded=sum(refund["amount"] for refund in refunds))
 
     def refunds_of(self, intent: str) -> Sequence[Object]:
         """Return the refunds of an intent, newest first."""
@@ -73,13 +72,20 @@ class Ledger:
             made = [r for r in self._refunds.values() if r["payment_intent"] == intent]
             return [dict(refund) for refund in reversed(made)]
 
+    def disputes_of(self, intent: str) -> Sequence[Object]:
+        """Return the disputes of an intent, newest first."""
+        with self._lock:
+            made = [d for d in self._disputes.values() if d["payment_intent"] == intent]
+            return [dict(dispute) for dispute in reversed(made)]
+
     def everything(self) -> Object:
-        """Return all intents, all refunds, and each intent's captures."""
+        """Return all intents, refunds and disputes, and each intent's captures."""
         with self._lock:
             return {
                 "object": "ledger",
                 "intents": [dict(intent) for intent in self._intents.values()],
                 "refunds": [dict(refund) for refund in self._refunds.values()],
+                "disputes": [dict(dispute) for dispute in self._disputes.values()],
                 "captures": {i: [dict(c) for c in made] for i, made in self._captures.items()},
             }
 
@@ -105,88 +111,121 @@ class Ledger:
             self._calls[f"{verb} {intent}"] += 1
             return self._calls[f"{verb} {intent}"]
 
-    def create(
-        self, *, amount: int, currency: str, metadata: Mapping[str, str], token: str
-    ) -> Object:
-        """Make an intent; with a payment method it waits for its confirm."""
-        reference = f"pi_{secrets.token_hex(12)}"
-        return self._save_intent(
-            {
-                "id": reference,
-                "object": "payment_intent",
-                "amount": amount,
-                "amount_received": 0,
-                "canceled_at": None,
-                "capture_method": "automatic",
-                "client_secret": f"{reference}_secret_{secrets.token_hex(8)}",
-                "created": int(time.time()),
-                "currency": currency,
-                "last_payment_error": None,
-                "latest_charge": None,
-                "livemode": False,
-                "metadata": dict(metadata),
-                "payment_method": token or None,
-                "status": "requires_confirmation" if token else "requires_payment_method",
-            }
-        )
+    def add(self, intent: Object) -> Object:
+        """Take a new intent in."""
+        made = self._save("intent", self._intents, intent)
+        self._tell("payment_intent.created", made)
+        return made
 
     def change(self, intent: str, **members: Any) -> Object:
-        """Set members of an intent and return it."""
+        """Set members of an intent and return it; a status that it reaches is told."""
         with self._lock:
-            return self._save_intent({**self._intents[intent], **members})
+            before = self._intents[intent]
+            after = self._save("intent", self._intents, {**before, **members})
+            if after["status"] != before["status"] and after["status"] in _EVENTS:
+                self._tell(_EVENTS[after["status"]], after)
+            return after
 
     def decline(self, intent: str, decline_code: str) -> Object:
         """Put the intent back to where it asks for another payment method."""
-        return self.change(
-            intent,
-            status="requires_payment_method",
-            last_payment_error={
-                "type": "card_error",
-                "code": "card_declined",
-                "decline_code": decline_code,
-                "message": "Your card was declined.",
-            },
+        error = objects.card_error("card_declined", "Your card was declined.", decline_code)
+        return self.refuse(intent, error)
+
+    def refuse(self, intent: str, error: Object) -> Object:
+        """The same, with the error that is kept."""
+        refused = self.change(
+            intent, status="requires_payment_method", last_payment_error=error, next_action=None
         )
+        self._tell("payment_intent.payment_failed", refused)
+        return refused
+
+    def approve(self, intent: str) -> Object:
+        """The bank says yes: take the money, or hold it ready where it is captured by hand."""
+        with self._lock:
+            known = self._intents[intent]
+            if known["capture_method"] != "manual":
+                return self.capture(intent)
+            return self.change(
+                intent,
+                status="requires_capture",
+                amount_capturable=known["amount"],
+                latest_charge=objects.new_id("ch"),
+                last_payment_error=None,
+                next_action=None,
+            )
 
     def capture(self, intent: str) -> Object:
         """Take the money."""
         with self._lock:
-            amount = self._intents[intent]["amount"]
-            charge = f"ch_{secrets.token_hex(12)}"
-            capture = {"id": charge, "amount": amount, "created": time.time()}
+            known = self._intents[intent]
+            charge = known["latest_charge"] or objects.new_id("ch")
+            capture = {"id": charge, "amount": known["amount"], "created": time.time()}
             self._journal.append("capture", intent=intent, capture=capture)
             self._captures[intent].append(capture)
-            return self.change(
+            captured = self.change(
                 intent,
                 status="succeeded",
-                amount_received=amount,
+                amount_capturable=0,
+                amount_received=known["amount"],
                 latest_charge=charge,
                 last_payment_error=None,
+                next_action=None,
             )
+            self._tell("charge.succeeded", objects.charge(captured))
+            return captured
 
     def refund(
         self, intent: str, amount: int, metadata: Mapping[str, str], *, status: str
     ) -> Object:
         """Give money back; Refusal above what is left of the capture."""
         with self._lock:
+            known = self._intents[intent]
             made = [r for r in self.refunds_of(intent) if r["status"] != "failed"]
-            left = self._intents[intent]["amount_received"] - sum(r["amount"] for r in made)
+            left = known["amount_received"] - sum(r["amount"] for r in made)
             if left <= 0:
-                raise errors.refund_refused("charge_already_refunded", "Nothing is left to refund.")
+                raise errors.refused("charge_already_refunded", "Nothing is left to refund.")
             if amount > left:
-                raise errors.refund_refused("amount_too_large", "More than is left to refund.")
-            refund: Object = {
-                "id": f"re_{secrets.token_hex(12)}",
-                "object": "refund",
-                "amount": amount,
-                "charge": self._intents[intent]["latest_charge"],
-                "created": int(time.time()),
-                "currency": self._intents[intent]["currency"],
-                "metadata": dict(metadata),
-                "payment_intent": intent,
-                "status": status,
-            }
-            return self._save_refund(refund)
+                raise errors.refused("amount_too_large", "More than is left to refund.")
+            refund = objects.refund(
+                known, amount=amount, metadata=metadata, status=status, at=time.time()
+            )
+            made_now = self._save("refund", self._refunds, refund)
+            self._tell("refund.created", made_now)
+            return made_now
+
+    def end_refund(self, refund: str, status: str) -> Object:
+        """The bank's word on a refund; it may also take an earlier yes back."""
+        with self._lock:
+            if refund not in self._refunds:
+                raise errors.missing("refund")
+            reason = "lost_or_stolen_card" if status == "failed" else None
+            ended = {**self._refunds[refund], "status": status, "failure_reason": reason}
+            saved = self._save("refund", self._refunds, ended)
+            self._tell("refund.failed" if status == "failed" else "refund.updated", saved)
+            return saved
+
+    def dispute(self, intent: str, *, reason: str) -> Object:
+        """The shopper's bank wants the money back."""
+        with self._lock:
+            known = self.intent(intent)
+            made = objects.dispute(
+                known, amount=known["amount_received"], reason=reason, at=time.time()
+            )
+            saved = self._save("dispute", self._disputes, made)
+            self._tell("charge.dispute.created", saved)
+            return saved
+
+    def end_dispute(self, dispute: str, status: str) -> Object:
+        """The dispute is ``won`` or ``lost``."""
+        with self._lock:
+            if dispute not in self._disputes:
+                raise errors.missing("dispute")
+            ended = {**self._disputes[dispute], "status": status}
+            saved = self._save("dispute", self._disputes, ended)
+            self._tell("charge.dispute.closed", saved)
+            return saved
+
+    # What the bank says later ---------------------------------------------------------------
 
     def plan(self, effect: str, on: str, *, seconds: float, decline_code: str = "") -> str:
         """Note that the bank's word on an intent or a refund comes later, also after a restart."""
@@ -211,13 +250,16 @@ class Ledger:
             match plan["effect"]:
                 case "decline":
                     self.decline(plan["on"], plan["decline_code"])
+                case "approve":
+                    self.approve(plan["on"])
                 case "capture":
                     self.capture(plan["on"])
                 case "refund_succeeded" | "refund_failed":
-                    status = plan["effect"].removeprefix("refund_")
-                    self._save_refund({**self._refunds[plan["on"]], "status": status})
+                    self.end_refund(plan["on"], plan["effect"].removeprefix("refund_"))
             self._journal.append("carried_out", plan=plan_id)
             del self.plans[plan_id]
+
+    # The journal --------------------------------------------------------------------------
 
     def replay(self, event: Mapping[str, Any]) -> None:
         """Take one event of the journal in again."""
@@ -228,6 +270,8 @@ class Ledger:
                 self._captures[event["intent"]].append(event["capture"])
             case "refund":
                 self._refunds[event["refund"]["id"]] = event["refund"]
+            case "dispute":
+                self._disputes[event["dispute"]["id"]] = event["dispute"]
             case "begun":
                 self._calls[f"{event['verb']} {event['intent']}"] += 1
             case "planned":
@@ -235,14 +279,8 @@ class Ledger:
             case "carried_out":
                 del self.plans[event["plan"]]
 
-    def _save_refund(self, refund: Object) -> Object:
+    def _save(self, kind: str, rows: dict[str, Object], row: Object) -> Object:
         with self._lock:
-            self._journal.append("refund", refund=refund)
-            self._refunds[refund["id"]] = refund
-            return dict(refund)
-
-    def _save_intent(self, intent: Object) -> Object:
-        with self._lock:
-            self._journal.append("intent", intent=intent)
-            self._intents[intent["id"]] = intent
-            return dict(intent)
+            self._journal.append(kind, **{kind: row})
+            rows[row["id"]] = row
+            return dict(row)

@@ -1,20 +1,20 @@
-"""The provider over HTTP/1.1: keep-alive, one thread a connection, JSON both ways."""
+"""The provider over HTTP/1.1: keep-alive, one thread a connection, forms in and JSON out."""
 
 import json
-import re
 import socket
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
-from tooling.fakepay import errors, listing
+from tooling.fakepay import bankpage, errors, forms, objects
 from tooling.fakepay.errors import Refusal
 from tooling.fakepay.idempotency import Answer
 from tooling.fakepay.provider import Provider
+from tooling.fakepay.provoke import authenticate, provoke
 
-_METADATA = re.compile(r"metadata\[(?P<name>[^\]]+)\]")
 _LARGEST_BODY = 1_000_000
+_FORM = "application/x-www-form-urlencoded"
 
 
 class Server(ThreadingHTTPServer):
@@ -26,6 +26,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], provider: Provider) -> None:
         self.provider = provider
         super().__init__(address, Handler)
+        provider.calls.public_url = f"http://{address[0]}:{self.server_address[1]}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,22 +38,42 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        url = urlsplit(self.path)
         self._note({})
         try:
-            self._send(Answer(200, self._read()))
+            match url.path.strip("/").split("/"):
+                case ["health"]:
+                    self._send(Answer(200, {"status": "ok"}))
+                case ["v1", "ledger"]:
+                    self._send(Answer(200, self.server.provider.ledger.everything()))
+                case ["3ds", intent]:
+                    page = bankpage.page_of(self.server.provider.ledger.intent(intent))
+                    self._send_page(page.encode())
+                case _:
+                    self._authorise()
+                    query = forms.parse(url.query)
+                    self._send(Answer(200, self.server.provider.get(url.path, query)))
         except Refusal as refusal:
-            self._send(Answer(refusal.status, refusal.body))
+            self._send(Answer.of(refusal))
 
     def do_POST(self) -> None:
+        provider, path = self.server.provider, self.path.strip("/").split("/")
         try:
             parameters = self._parameters()
+            self._note(parameters)
+            if path[0] == "3ds":
+                self._leave_the_bank(path[1], forms.text_of(parameters, "outcome"))
+                return
+            if path[:2] == ["v1", "test_helpers"]:
+                self._send(Answer(200, provoke(provider, path[2:], parameters)))
+                return
+            self._authorise()
         except Refusal as refusal:
-            self.close_connection = True
-            self._send(Answer(refusal.status, refusal.body))
+            self._send(Answer.of(refusal))
             return
-        self._note(parameters)
         key = self.headers.get("Idempotency-Key", "")
-        answer, replayed = self.server.provider.post(self.path, key, parameters)
+        answer, replayed = provider.post(self.path, key, parameters)
+        provider.webhooks.settle_before_reply()
         if answer.delivered:
             self._send(answer, replayed=replayed)
         else:
@@ -60,6 +81,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet: the journal has every request."""
+
+    def _authorise(self) -> None:
+        if not self.headers.get("Authorization", "").startswith("Bearer sk_test_"):
+            raise errors.unauthorised()
 
     def _note(self, parameters: dict[str, Any]) -> None:
         if self.path == "/health":
@@ -69,50 +94,47 @@ class Handler(BaseHTTPRequestHandler):
             method=self.command,
             path=self.path,
             key=self.headers.get("Idempotency-Key", ""),
+            version=self.headers.get("Stripe-Version", ""),
             parameters=parameters,
         )
-
-    def _read(self) -> dict[str, Any]:
-        url = urlsplit(self.path)
-        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        ledger = self.server.provider.ledger
-        match url.path.strip("/").split("/"):
-            case ["health"]:
-                return {"status": "ok"}
-            case ["v1", "ledger"]:
-                return ledger.everything()
-            case ["v1", "payment_intents", "search"]:
-                wanted = {m["name"]: v for k, v in query.items() if (m := _METADATA.fullmatch(k))}
-                if not wanted:
-                    raise errors.invalid("parameter_missing", "Give one.", parameter="metadata")
-                return _list(ledger.intents_with(wanted))
-            case ["v1", "payment_intents"]:
-                return listing.page(ledger, query)
-            case ["v1", "payment_intents", intent]:
-                return listing.one(ledger, intent, query)
-            case ["v1", "refunds"]:
-                return _list(ledger.refunds_of(query.get("payment_intent", "")))
-        raise errors.missing("resource")
 
     def _parameters(self) -> dict[str, Any]:
         length = int(self.headers.get("Content-Length") or 0)
         if not 0 <= length <= _LARGEST_BODY:
+            self.close_connection = True
             raise errors.invalid("body_too_large", "Too large.", parameter="body", status=413)
-        try:
-            parameters = json.loads(self.rfile.read(length) or b"{}")
-        except ValueError:
-            parameters = None
-        if not isinstance(parameters, dict):
-            raise errors.invalid("invalid_json", "Send a JSON object.", parameter="body")
-        return parameters
+        body = self.rfile.read(length)
+        if body and not self.headers.get("Content-Type", "").startswith(_FORM):
+            raise errors.invalid("parameter_unknown", f"Send {_FORM}.", parameter="body")
+        return forms.parse(body.decode(errors="replace"))
+
+    def _leave_the_bank(self, intent: str, outcome: str) -> None:
+        before = self.server.provider.ledger.intent(intent)
+        after = authenticate(self.server.provider, intent, outcome)
+        self.send_response(303)
+        self.send_header("Location", bankpage.way_back(before, after))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send_page(self, page: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
 
     def _send(self, answer: Answer, *, replayed: bool = False) -> None:
         body = json.dumps(answer.body).encode()
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        self.send_header("Request-Id", objects.new_id("req"))
+        if version := self.headers.get("Stripe-Version", ""):
+            self.send_header("Stripe-Version", version)
         if replayed:
             self.send_header("Idempotent-Replayed", "true")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         try:
             self.end_headers()
             self.wfile.write(body)
@@ -124,7 +146,3 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         with suppress(OSError):
             self.connection.shutdown(socket.SHUT_RDWR)
-
-
-def _list(objects: Any) -> dict[str, Any]:
-    return {"object": "list", "data": list(objects), "has_more": False}

@@ -38,6 +38,11 @@ class Behaviour:
     slow: float = 0.0
     #: The confirm answers ``processing``; the bank's word comes this much later.
     late: float | None = None
+    #: The shopper has to authenticate (3-D Secure) before the bank decides.
+    authenticates: bool = False
+    #: Of an intent that is captured by hand.
+    capture: Misstep = Misstep()
+    cancel: Misstep = Misstep()
     #: A cancel is accepted, and the bank captures all the same this much later.
     captures_after_cancel: float | None = None
     refund: Misstep = Misstep()
@@ -60,6 +65,16 @@ def _always(behaviour: Behaviour) -> Callable[[float], Behaviour]:
 
 def _confirm(fault: Fault, *, always: bool = False) -> Callable[[float], Behaviour]:
     return _always(Behaviour(confirm=Misstep(fault=fault, always=always)))
+
+
+def _capture(fault: Fault, *, always: bool = False) -> Callable[[float], Behaviour]:
+    return _always(Behaviour(capture=Misstep(fault=fault, always=always)))
+
+
+def _cancel(fault: Fault) -> Callable[[float], Behaviour]:
+    # The confirm comes to nothing, so that there is something to cancel.
+    never = Misstep(fault=Fault.ERROR_BEFORE, always=True)
+    return _always(Behaviour(confirm=never, cancel=Misstep(fault=fault)))
 
 
 def _refund(fault: Fault, *, always: bool = False) -> Callable[[float], Behaviour]:
@@ -90,6 +105,42 @@ TOKENS: Mapping[str, Token] = {
         behaves=_confirm(Fault.ERROR_BEFORE, always=True),
     ),
     "tok_500_after": Token(meaning="captured, then 500", behaves=_confirm(Fault.ERROR_AFTER)),
+    "tok_requires_action": Token(
+        meaning="the shopper authenticates (3-D Secure); then captured",
+        behaves=_always(Behaviour(authenticates=True)),
+    ),
+    "tok_requires_action_declined": Token(
+        meaning="the shopper authenticates (3-D Secure); then declined",
+        behaves=_always(Behaviour(authenticates=True, decline_code="generic_decline")),
+    ),
+    "tok_requires_action_reply_lost": Token(
+        meaning="the same as tok_requires_action, and the answer to the confirm is lost",
+        behaves=_always(Behaviour(authenticates=True, confirm=Misstep(fault=Fault.REPLY_LOST))),
+    ),
+    "tok_capture_500_once": Token(
+        meaning="authorised; the first capture is a 500 and does nothing",
+        behaves=_capture(Fault.ERROR_BEFORE),
+    ),
+    "tok_capture_500_after": Token(
+        meaning="authorised; the first capture is made and answered by a 500",
+        behaves=_capture(Fault.ERROR_AFTER),
+    ),
+    "tok_capture_reply_lost": Token(
+        meaning="authorised; the first capture is made and its answer is lost",
+        behaves=_capture(Fault.REPLY_LOST),
+    ),
+    "tok_capture_refused": Token(
+        meaning="authorised; the authorisation has expired when it is captured",
+        behaves=_capture(Fault.REFUSED, always=True),
+    ),
+    "tok_cancel_500_once": Token(
+        meaning="each confirm 500; the first cancel is a 500 and does nothing",
+        behaves=_cancel(Fault.ERROR_BEFORE),
+    ),
+    "tok_cancel_reply_lost": Token(
+        meaning="each confirm 500; cancelled, then the answer is lost",
+        behaves=_cancel(Fault.REPLY_LOST),
+    ),
     "tok_slow": Token(
         meaning="tok_slow_N: captured after N seconds, answered then",
         behaves=lambda seconds: Behaviour(slow=seconds),

@@ -2,18 +2,21 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tooling.local.instance import REPOSITORY, Instance, free_port
 from tooling.local.supervisor import Program, Supervisor
+
+#: Signs the fake provider's webhooks.
+WEBHOOK_SECRET = "whsec_of_the_local_system"
 
 #: worker -> (queues, pool size). Outside calls have a pool of their own, so that a slow
 #: provider never holds up reservations; nothing may starve compensation and recovery. An audit
 #: takes one process of two.
 WORKERS = {
     "domain": ("orders,inventory", 2),
-    "outside": ("payments,notifications", 4),
+    "outside": ("payments,notifications,webhooks", 4),
     "compensation": ("compensation,audit", 2),
     "recovery": ("recovery", 1),
 }
@@ -36,6 +39,8 @@ class Ports:
         """Return the variables that name them."""
         return {
             "FAKE_PROVIDER_URL": f"http://127.0.0.1:{self.provider}",
+            "FAKE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "PAYMENT_RETURN_URL": f"http://127.0.0.1:{self.web}/api/v1/docs",
             "EMAIL_URL": f"smtp://127.0.0.1:{self.mail}",
         }
 
@@ -50,11 +55,13 @@ def mails_of(instance: Instance) -> Path:
     return instance.folder / "mails"
 
 
-def provider(journal: Path, ports: Ports) -> Program:
-    """The fake payment provider."""
+def provider(journal: Path, ports: Ports, *, webhooks: bool = False) -> Program:
+    """The fake payment provider; with ``webhooks`` it tells the web server what happens."""
+    url = f"http://127.0.0.1:{ports.web}/api/v1/webhooks/payments/fake"
+    told = ["--webhook-url", url, "--webhook-secret", WEBHOOK_SECRET] if webhooks else []
     return python(
         "provider", "-m", "tooling.fakepay", "--port", str(ports.provider),
-        "--journal", str(journal), ready="ready", last=True,
+        "--journal", str(journal), *told, ready="ready", last=True,
     )  # fmt: skip
 
 
@@ -66,15 +73,19 @@ def mailcatcher(folder: Path, ports: Ports) -> Program:
     )  # fmt: skip
 
 
-def web(ports: Ports) -> Program:
-    """The API and the admin."""
-    return python(
-        "web", "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{ports.web}",
+def web(ports: Ports, *, charge_mode: str = "") -> Program:
+    """The API and the admin; with a CHARGE_MODE of its own, it stands beside the usual one."""
+    program = python(
+        f"web-{charge_mode}" if charge_mode else "web",
+        "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{ports.web}",
         "--worker-class", "gthread", "--workers", "2", "--threads", "8",
         # Without addresses and agents: personal data stays out of the logs.
         "--access-logfile", "-", "--access-logformat", "%(m)s %(U)s %(s)s %(M)s ms",
         ready="Booting worker", probe=f"http://127.0.0.1:{ports.web}/healthz",
     )  # fmt: skip
+    if not charge_mode:
+        return program
+    return replace(program, command=["env", f"CHARGE_MODE={charge_mode}", *program.command])
 
 
 def worker(name: str, *, size: int | None = None) -> Program:
@@ -97,7 +108,7 @@ def beat() -> Program:
 
 def start_all(supervisor: Supervisor, instance: Instance, ports: Ports) -> None:
     """Start the whole system and wait until every process is up."""
-    supervisor.start(provider(journal_of(instance), ports))
+    supervisor.start(provider(journal_of(instance), ports, webhooks=True))
     supervisor.start(mailcatcher(mails_of(instance), ports))
     supervisor.start(web(ports))
     for name in WORKERS:

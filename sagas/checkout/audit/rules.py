@@ -24,7 +24,7 @@ NOTIFICATIONS, PROVIDER = "notifications", "provider"
 #: A payment that will never move money again, unless the provider captures it late.
 _CLOSED = ("CANCELLED", "REFUNDED")
 #: Past these states a mail may have gone out that cannot be unsent.
-_MAILED = ("ORDER_CONFIRMED", COMPLETE)
+_MAILED = ("ORDER_CONFIRMED", "PAYMENT_CAPTURED", COMPLETE)
 
 
 def order_faults(claim: Claim, order: AuditedOrder | None) -> Iterator[Fault]:
@@ -81,8 +81,11 @@ def goods_faults(
 
 def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault]:
     """The money is held, all of it and once, while the saga says so; else nothing is."""
+    # Charged by one step, or authorised by one and captured by another.
+    must_hold = claim.must("charge_payment") or claim.must("capture_payment")
+    taking = ("charge_payment", "authorise_payment", "capture_payment")
     if payment is None:
-        if claim.must("charge_payment"):
+        if must_hold:
             yield _money_fault(claim, "money-held", "there is no payment", claim.amount)
         return
     net = payment.captured - payment.refunded
@@ -95,10 +98,10 @@ def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault
     if max(payment.charges, payment.refunds) > 1:
         what = f"{payment.charges} charges and {payment.refunds} refunds got through"
         yield _money_fault(claim, "one-charge-one-refund", what, payment.amount)
-    if claim.must("charge_payment") and net != claim.amount:
+    if must_hold and net != claim.amount:
         what = f"captured {payment.captured}, refunded {payment.refunded} of {claim.amount}"
         yield _money_fault(claim, "money-held", what, abs(claim.amount - net))
-    elif claim.never("charge_payment") and net:
+    elif any(claim.never(step) for step in taking) and net:
         what = f"captured {payment.captured}, refunded {payment.refunded}"
         yield _money_fault(claim, "money-given-back", what, net)
     elif claim.state == COMPENSATED and payment.status not in _CLOSED:

@@ -1,4 +1,4 @@
-"""Payments, and every operation that was intended at the provider before it was called."""
+"""A checkout's payment: how it is paid, how it stands, what its shopper has to do."""
 
 from uuid import uuid4
 
@@ -37,7 +37,10 @@ class PaymentMethod(models.Model):
 class Status(models.TextChoices):
     CREATED = "CREATED", "created"
     PROCESSING = "PROCESSING", "processing"
+    REQUIRES_ACTION = "REQUIRES_ACTION", "waiting for the shopper"
     IN_DOUBT = "IN_DOUBT", "in doubt"
+    AUTHORISED = "AUTHORISED", "authorised"
+    CAPTURING = "CAPTURING", "capturing"
     SUCCEEDED = "SUCCEEDED", "succeeded"
     DECLINED = "DECLINED", "declined"
     REVERSING = "REVERSING", "reversing"
@@ -46,12 +49,14 @@ class Status(models.TextChoices):
 
 
 #: A charge that has no outcome yet, and may still get one.
-OPEN = (Status.CREATED, Status.PROCESSING, Status.IN_DOUBT)
+OPEN = (Status.CREATED, Status.PROCESSING, Status.REQUIRES_ACTION, Status.IN_DOUBT)
+#: The bank holds the money for us; it is not captured yet.
+HELD = (Status.AUTHORISED, Status.CAPTURING)
 #: The charge was taken back, or is being taken back: nothing forward may begin any more.
 REVERSED = (Status.REVERSING, Status.CANCELLED, Status.REFUNDED)
 
 _NO_MONEY = Q(captured=0, refunded=0)
-_MONEY_HELD = Q(captured=F("amount"), refunded=0)
+_MONEY_HELD = Q(captured=F("amount"), refunded__lt=F("captured"))
 _MONEY_BACK = Q(captured=F("amount"), refunded=F("amount"))
 
 
@@ -76,8 +81,14 @@ class Payment(FSMModelMixin, models.Model):
     status = FSMField(
         max_length=16, choices=Status.choices, default=Status.CREATED.value, protected=True
     )
+    manual_capture = models.BooleanField(
+        default=False, db_default=False, help_text="Authorised first, captured by a later step."
+    )
     captured = models.BigIntegerField(default=0)
     refunded = models.BigIntegerField(default=0)
+    disputed = models.BigIntegerField(
+        default=0, db_default=0, help_text="What the shopper's bank wants back, or got back."
+    )
     decline_code = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
@@ -111,7 +122,9 @@ class Payment(FSMModelMixin, models.Model):
                 name="payments_captured_whole_or_not",
             ),
             models.CheckConstraint(
-                condition=(Q(status__in=[*OPEN, Status.DECLINED, Status.CANCELLED]) & _NO_MONEY)
+                condition=(
+                    Q(status__in=[*OPEN, *HELD, Status.DECLINED, Status.CANCELLED]) & _NO_MONEY
+                )
                 | (Q(status=Status.SUCCEEDED) & _MONEY_HELD)
                 | (Q(status=Status.REVERSING) & (_NO_MONEY | _MONEY_HELD))
                 | (Q(status=Status.REFUNDED) & _MONEY_BACK),
@@ -120,6 +133,13 @@ class Payment(FSMModelMixin, models.Model):
             models.CheckConstraint(
                 condition=Q(captured=0) | ~Q(provider_ref=""),
                 name="payments_captured_has_an_intent",
+            ),
+            models.CheckConstraint(
+                condition=Q(disputed__gte=0), name="payments_disputed_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=HELD) | (Q(manual_capture=True) & ~Q(provider_ref="")),
+                name="payments_authorised_to_be_captured",
             ),
         ]
         indexes = [
@@ -140,11 +160,6 @@ class Payment(FSMModelMixin, models.Model):
     def __str__(self) -> str:
         return f"payment {self.pk} ({self.status})"
 
-    @property
-    def intent_key(self) -> str:
-        """The one idempotency key of the intent's creation, the same for do and undo."""
-        return f"makegood-{self.pk}-intent"
-
     @transition(field=status, source=OPEN, target=Status.PROCESSING)
     def begin_confirm(self) -> None:
         """The provider is about to be asked for the money."""
@@ -153,7 +168,24 @@ class Payment(FSMModelMixin, models.Model):
     def lose_sight(self) -> None:
         """The outcome is unknown until the provider was asked."""
 
-    @transition(field=status, source=OPEN, target=Status.SUCCEEDED)
+    @transition(field=status, source=OPEN, target=Status.REQUIRES_ACTION)
+    def require_action(self) -> None:
+        """The shopper has to authenticate; the provider goes on by itself afterwards."""
+
+    @transition(field=status, source=OPEN, target=Status.AUTHORISED)
+    def authorise(self) -> None:
+        """The bank holds the money for us."""
+
+    @transition(field=status, source=HELD, target=Status.CAPTURING)
+    def begin_capture(self) -> None:
+        """The provider is about to be asked for the money that it holds."""
+
+    @transition(field=status, source=HELD, target=Status.DECLINED)
+    def lose_authorisation(self, *, code: str) -> None:
+        """The bank holds nothing for us any more."""
+        self.decline_code = code
+
+    @transition(field=status, source=[*OPEN, *HELD], target=Status.SUCCEEDED)
     def succeed(self) -> None:
         """The provider holds the money for us."""
         self.captured = self.amount
@@ -165,7 +197,7 @@ class Payment(FSMModelMixin, models.Model):
 
     @transition(
         field=status,
-        source=[*OPEN, Status.SUCCEEDED, Status.DECLINED],
+        source=[*OPEN, *HELD, Status.SUCCEEDED, Status.DECLINED],
         target=Status.REVERSING,
     )
     def begin_reversal(self) -> None:
@@ -186,88 +218,30 @@ class Payment(FSMModelMixin, models.Model):
         """The provider will take no money for the intent."""
 
     @transition(
-        field=status, source=Status.REVERSING, target=Status.REFUNDED, conditions=[_captured]
+        field=status,
+        source=[Status.REVERSING, Status.SUCCEEDED],
+        target=Status.REFUNDED,
+        conditions=[_captured],
     )
     def refund(self) -> None:
         """The shopper has it all back."""
         self.refunded = self.captured
 
 
-class Kind(models.TextChoices):
-    CHARGE = "charge"
-    REFUND = "refund"
-    CANCEL = "cancel"
+class PaymentAction(models.Model):
+    """What the shopper has to do before a charge can go on; deleted when the charge has moved on.
 
+    The client secret lets whoever has it finish this payment: it is told to the checkout's owner
+    only, and never shown to staff.
+    """
 
-class OperationStatus(models.TextChoices):
-    PENDING = "PENDING", "pending"
-    IN_DOUBT = "IN_DOUBT", "in doubt"
-    SUCCEEDED = "SUCCEEDED", "succeeded"
-    FAILED = "FAILED", "failed"
-
-
-#: Operations whose key may still be sent, or sent again.
-UNSETTLED = (OperationStatus.PENDING, OperationStatus.IN_DOUBT)
-
-
-class PaymentOperation(models.Model):
-    """One call that moves money, or forbids it: committed with its key before it is sent."""
-
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="operations")
-    kind = models.CharField(max_length=16, choices=Kind)
-    generation = models.PositiveIntegerField(
-        help_text="Raised when the provider keeps a useless answer under the key before."
+    payment = models.OneToOneField(
+        Payment, on_delete=models.CASCADE, primary_key=True, related_name="action"
     )
-    idempotency_key = models.CharField(max_length=255)
-    amount = models.BigIntegerField(help_text="Minor units; 0 for a cancel.")
-    status = models.CharField(
-        max_length=16, choices=OperationStatus, default=OperationStatus.PENDING
-    )
-    provider_ref = models.CharField(max_length=255, blank=True)
-    error_code = models.CharField(max_length=64, blank=True)
-    key_spent = models.BooleanField(
-        default=False, help_text="The provider keeps an error as the answer to this key."
-    )
+    kind = models.CharField(max_length=16)
+    url = models.TextField(blank=True)
+    client_secret = models.CharField(max_length=255)
     created_at = models.DateTimeField(db_default=Now())
-    settled_at = models.DateTimeField(null=True)
-
-    class Meta:
-        ordering = ["created_at", "generation"]
-        constraints = [
-            models.UniqueConstraint(fields=["idempotency_key"], name="payments_operation_key"),
-            models.UniqueConstraint(
-                fields=["payment", "kind", "generation"], name="payments_operation_generation"
-            ),
-            models.UniqueConstraint(
-                fields=["payment"],
-                condition=Q(kind=Kind.CHARGE, status=OperationStatus.SUCCEEDED),
-                name="payments_one_charge_a_payment",
-            ),
-            models.UniqueConstraint(
-                fields=["payment"],
-                condition=Q(kind=Kind.REFUND, status=OperationStatus.SUCCEEDED),
-                name="payments_one_full_refund_a_payment",
-            ),
-            models.UniqueConstraint(
-                fields=["payment", "kind"],
-                condition=Q(status__in=UNSETTLED),
-                name="payments_one_unsettled_a_kind",
-            ),
-            models.CheckConstraint(
-                condition=(Q(kind=Kind.CANCEL) & Q(amount=0))
-                | (Q(kind__in=[Kind.CHARGE, Kind.REFUND]) & Q(amount__gt=0)),
-                name="payments_operation_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(status__in=UNSETTLED, settled_at__isnull=True)
-                | (~Q(status__in=UNSETTLED) & Q(settled_at__isnull=False)),
-                name="payments_settled_means_settled",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["-created_at", "-id"], name="payments_newest_operation"),
-        ]
 
     def __str__(self) -> str:
-        return f"{self.kind} #{self.generation} of {self.payment_id} ({self.status})"
+        return f"action of payment {self.payment_id}"

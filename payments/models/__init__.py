@@ -1,0 +1,34 @@
+"""The payments' tables; each file has one reason to change."""
+
+from payments.models.event import EventStatus, ProviderEvent, ProviderMovement
+from payments.models.operation import UNSETTLED, Kind, OperationStatus, PaymentOperation
+from payments.models.payment import (
+    DATABASE,
+    HELD,
+    OPEN,
+    REVERSED,
+    Payment,
+    PaymentAction,
+    PaymentMethod,
+    Receipt,
+    Status,
+)
+
+__all__ = [
+    "DATABASE",
+    "HELD",
+    "OPEN",
+    "REVERSED",
+    "UNSETTLED",
+    "EventStatus",
+    "Kind",
+    "OperationStatus",
+    "Payment",
+    "PaymentAction",
+    "PaymentMethod",
+    "PaymentOperation",
+    "ProviderEvent",
+    "ProviderMovement",
+    "Receipt",
+    "Status",
+]
