@@ -62,6 +62,7 @@ UNFOLD: dict[str, Any] = {
                     _link("Needs a human", "front_hand", "sagas_saga_needs_a_human", _SAGA),
                     _link("Bulk runs", "stacks", "sagas_saga_bulk_list", _SAGA),
                     _link("Audit", "fact_check", "sagas_saga_audit", "sagas.view_finding"),
+                    _link("Events", "campaign", "sagas_saga_events", _SAGA),
                     _link("Hold back", "pause_circle", "sagas_saga_switches", _SAGA),
                     _STAGING_CHAOS,
                 ],
@@ -87,6 +88,24 @@ UNFOLD: dict[str, Any] = {
                         "mail",
                         "notifications_message_changelist",
                         "notifications.view_message",
+                    ),
+                    _link(
+                        "Mails about products",
+                        "notifications",
+                        "notifications_notice_changelist",
+                        "notifications.view_notice",
+                    ),
+                    _link(
+                        "Webhooks",
+                        "webhook",
+                        "notifications_webhookendpoint_changelist",
+                        "notifications.view_webhookendpoint",
+                    ),
+                    _link(
+                        "Webhook deliveries",
+                        "outbound",
+                        "notifications_webhookdelivery_changelist",
+                        "notifications.view_webhookdelivery",
                     ),
                     _link(
                         "Products", "sell", "inventory_product_changelist", "inventory.view_product"

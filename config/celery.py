@@ -91,7 +91,7 @@ app.conf["CELERY_DB_REUSE_MAX"] = 2**62
 app.autodiscover_tasks()
 app.autodiscover_tasks(related_name="recovery")
 app.autodiscover_tasks(related_name="bulk")
-app.autodiscover_tasks(["sagas.audit"])
+app.autodiscover_tasks(["sagas.audit", "sagas.events"])
 
 
 @signals.task_prerun.connect

@@ -32,6 +32,7 @@ _PAGE = {
 _PAGES = {
     "/admin/": {**_PAGE, "script-src": [SELF, UNSAFE_EVAL]},
     "/api/v1/docs": _PAGE,
+    "/unsubscribe/": {"style-src": [SELF], "img-src": [SELF], "form-action": [SELF]},
 }
 
 

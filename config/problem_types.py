@@ -94,6 +94,9 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "insufficient-stock": ProblemType(
         409, "Not enough in stock", "Lower the quantities that errors names."
     ),
+    "in-stock": ProblemType(
+        409, "The product is in stock", "There is nothing to wait for: it can be bought now."
+    ),
     "past-the-pivot": ProblemType(
         409, "The checkout can no longer be cancelled", "It is paid; ask the support for a return."
     ),

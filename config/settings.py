@@ -161,12 +161,33 @@ LONGEST_COUNTDOWN = (
     0.0 if BROKER_URL.startswith(("amqp", "pyamqp")) else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
 )
 
-#: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, and
-#: one for the audit, which takes its time.
+#: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, one
+#: for the audit, which takes its time, one for events and one for what goes out because of them.
 CELERY_QUEUES = [
     "orders", "inventory", "payments", "notifications", "webhooks", "compensation", "recovery",
-    "audit",
+    "audit", "events", "outgoing",
 ]  # fmt: skip
+
+# Events -------------------------------------------------------------------------------
+
+_TIMELINE = "orders.timeline.record"
+_WEBHOOKS = "notifications.webhooks.queueing.queue"
+#: type of event -> dotted paths of its consumers; docs/events.md has the payloads. A type that
+#: is missing here cannot be told.
+EVENT_CONSUMERS: dict[str, list[str]] = {
+    "order_created": [_TIMELINE, _WEBHOOKS],
+    "order_confirmed": [_TIMELINE, _WEBHOOKS],
+    "order_cancelled": [_TIMELINE, _WEBHOOKS],
+    "stock_reserved": [_TIMELINE, _WEBHOOKS],
+    "stock_released": [_TIMELINE, _WEBHOOKS],
+    "stock_low": ["notifications.notices.tell_staff", _WEBHOOKS],
+    "back_in_stock": ["notifications.notices.tell_who_asked", _WEBHOOKS],
+    "payment_captured": [_TIMELINE, _WEBHOOKS],
+    "payment_refunded": [_TIMELINE, _WEBHOOKS],
+    "mail_sent": [_TIMELINE, _WEBHOOKS],
+}
+#: How often a consumer is tried before an event is given up there and shown as dead.
+EVENT_ATTEMPTS = env.int("EVENT_ATTEMPTS", 12)
 
 # Sagas --------------------------------------------------------------------------------
 
@@ -258,6 +279,24 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Makegood <orders@localhost>"
 #: The shop's name and the address that shoppers may write to, as the mails show them.
 SHOP_NAME = env.str("SHOP_NAME", "Makegood")
 SHOP_SUPPORT_EMAIL = env.str("SHOP_SUPPORT_EMAIL", "support@localhost")
+#: Which staff is mailed when a product runs low; empty for nobody.
+STOCK_EMAIL = env.str("STOCK_EMAIL", "")
+#: Under which address shoppers reach this site; links in mails begin with it.
+PUBLIC_URL = env.str(
+    "PUBLIC_URL",
+    f"https://{ALLOWED_HOSTS[0]}" if PRODUCTION and ALLOWED_HOSTS else "http://127.0.0.1:8000",
+).rstrip("/")
+
+# Webhooks out ------------------------------------------------------------------------
+
+#: What the endpoints' secrets are derived from: another key makes all of them others.
+WEBHOOK_KEY = env.str("WEBHOOK_KEY", "") or SECRET_KEY
+#: Lets webhooks go to private addresses, and by plain http to the loopback.
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", not PRODUCTION)
+WEBHOOK_CONNECT_TIMEOUT = env.float("WEBHOOK_CONNECT_TIMEOUT", 3.0)
+WEBHOOK_TIMEOUT = env.float("WEBHOOK_TIMEOUT", 10.0)
+#: After so long without a success an endpoint is turned off, with an alert.
+WEBHOOK_DISABLE_AFTER = env.int("WEBHOOK_DISABLE_AFTER", 3 * 24 * 3600)
 
 # Console ------------------------------------------------------------------------------
 
@@ -411,8 +450,8 @@ if ALERT_EMAILS:
         "level": "CRITICAL",
         "formatter": "event",
     }
-    for _alerting in ("sagas.alerts", "payments.alerts"):
-        LOGGING["loggers"][_alerting] = {"handlers": ["alerts"]}
+    for _alerting in ("sagas", "sagas.events", "payments", "notifications"):
+        LOGGING["loggers"][f"{_alerting}.alerts"] = {"handlers": ["alerts"]}
 
 structlog.configure(
     processors=[

@@ -18,6 +18,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("", include("notifications.urls")),
     path("admin/find/", admin.site.admin_view(find_page), name="find"),
     path("admin/", admin.site.urls),
     path(

@@ -10,7 +10,16 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from inventory import services
-from inventory.models import DATABASE, Product, Receipt, Reservation, ReservationLine, Stock
+from inventory.models import (
+    DATABASE,
+    OutboxEvent,
+    Product,
+    Receipt,
+    Reservation,
+    ReservationLine,
+    Stock,
+)
+from sagas.events.admin import OutboxAdmin
 from sagas.participant import crash
 from sagas.participant.staff import (
     ReadOnly,
@@ -43,12 +52,12 @@ class StockCorrection(ModelForm):
         min_value=-MOST_AT_ONCE,
         max_value=MOST_AT_ONCE,
         widget=UnfoldAdminIntegerFieldWidget,
-        help_text="Such as 12 for a delivery, or -1 for a broken unit.",
+        help_text="Such as 12 for a delivery, -1 for a broken unit, or 0.",
     )
 
     class Meta:
         model = Stock
-        fields: list[str] = []
+        fields = ["low_at"]
 
     def clean_change_by(self) -> int:
         """Refuse what would leave fewer units than are held.
@@ -102,12 +111,12 @@ class ProductAdmin(ReadOnlyAdmin):
 class StockAdmin(ReadOnlyAdmin):
     changeable = True
     form = StockCorrection
-    list_display = ["product", "on_hand", "reserved", "available"]
+    list_display = ["product", "on_hand", "reserved", "available", "low_at"]
     sortable_by = None
     list_select_related = ["product"]
     search_fields = ["=product__sku"]
     search_help_text = "SKU"
-    fields = ["product", "on_hand", "reserved", "change_by"]
+    fields = ["product", "on_hand", "reserved", "change_by", "low_at"]
     readonly_fields = ["product", "on_hand", "reserved"]
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -119,6 +128,7 @@ class StockAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Stock, form: ModelForm, change: bool) -> None:
         """Change the units on hand by the difference that was asked for."""
+        services.set_low_at(sku=obj.pk, low_at=form.cleaned_data["low_at"])
         services.adjust_stock(sku=obj.pk, change=form.cleaned_data["change_by"])
 
 
@@ -157,3 +167,6 @@ class ReservationLineAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     search_fields = ["reservation__saga_id"]
     search_help_text = "Saga id"
+
+
+admin.site.register(OutboxEvent, OutboxAdmin)

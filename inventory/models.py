@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now
 from django_fsm import FSMField, FSMModelMixin, transition
 
+from sagas.events.models import AbstractOutboxEvent
 from sagas.participant.models import AbstractReceipt
 
 #: The alias of the database that this domain owns.
@@ -59,6 +60,12 @@ class Stock(models.Model):
     )
     on_hand = models.IntegerField(default=0)
     reserved = models.IntegerField(default=0)
+    low_at = models.IntegerField(
+        "low at",
+        db_default=5,
+        validators=[MinValueValidator(0)],
+        help_text="Staff are told when no more than so many can be sold.",
+    )
 
     class Meta:
         ordering = ["product"]
@@ -68,6 +75,7 @@ class Stock(models.Model):
                 condition=Q(reserved__gte=0, reserved__lte=F("on_hand")),
                 name="inventory_no_oversell",
             ),
+            models.CheckConstraint(condition=Q(low_at__gte=0), name="inventory_low_at_positive"),
         ]
 
     def __str__(self) -> str:
@@ -153,4 +161,11 @@ class ReservationLine(models.Model):
 
 class Receipt(AbstractReceipt):
     class Meta(AbstractReceipt.Meta):
+        abstract = False
+
+
+class OutboxEvent(AbstractOutboxEvent):
+    database = DATABASE
+
+    class Meta(AbstractOutboxEvent.Meta):
         abstract = False

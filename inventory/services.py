@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 
 from inventory.auditing import (
     AuditedReservation,
@@ -18,6 +18,7 @@ from inventory.auditing import (
     miscounts,
     touched_reservations,
 )
+from inventory.events import tell_of_level, tell_of_reservation
 from inventory.models import (
     DATABASE,
     Product,
@@ -40,6 +41,7 @@ from inventory.quoting import (
     quote,
     shortages,
 )
+from inventory.stock import give, move
 from sagas.participant import crash
 from sagas.participant.receipts import do_once, undo_once
 
@@ -68,6 +70,7 @@ __all__ = [
     "release_stock",
     "reserve_stock",
     "reset_stock",
+    "set_low_at",
     "shortages",
     "touched_reservations",
 ]
@@ -119,10 +122,14 @@ def reserve_stock(*, saga_id: UUID, order_id: UUID | str, lines: Sequence[CartLi
     wanted = merge(lines)
 
     def hold() -> Result:
-        short = [sku for sku in sorted(wanted) if not _take(sku, wanted[sku])]
-        if short:
+        moved = {sku: move(sku, reserved=wanted[sku]) for sku in sorted(wanted)}
+        levels = [level for level in moved.values() if level]
+        if len(levels) < len(wanted):
+            short = [sku for sku, level in moved.items() if level is None]
             raise OutOfStock(_shortages_now(short, wanted))
-        return _write_reservation(saga_id, order_id, wanted)
+        reservation = _write_reservation(saga_id, order_id, wanted)
+        tell_of_reservation("stock_reserved", reservation, wanted, levels)
+        return {"reservation_id": str(reservation.pk)}
 
     return do_once(
         Receipt,
@@ -143,12 +150,12 @@ def release_stock(*, saga_id: UUID) -> Result:
 
     def give_back(_: Result) -> Result:
         reservation = Reservation.objects.using(DATABASE).select_for_update().get(saga_id=saga_id)
-        for line in reservation.lines.using(DATABASE).order_by("product_id"):
-            Stock.objects.using(DATABASE).filter(pk=line.product_id).update(
-                reserved=F("reserved") - line.quantity
-            )
+        lines = reservation.lines.using(DATABASE).order_by("product_id")
+        held = {line.product_id: line.quantity for line in lines}
+        levels = [give(sku, units) for sku, units in held.items()]
         reservation.release()
         reservation.save(update_fields=["status", "released_at"], using=DATABASE)
+        tell_of_reservation("stock_released", reservation, held, levels)
         return {"reservation_id": str(reservation.pk)}
 
     return undo_once(
@@ -226,14 +233,25 @@ def adjust_stock(*, sku: str, change: int) -> None:
         UnknownProducts: there is no such product.
         StockHeld: fewer would be left than are held for orders.
     """
-    stock = Stock.objects.using(DATABASE).filter(pk=sku)
-    enough = stock.alias(free=F("on_hand") - F("reserved")).filter(free__gte=-change)
-    with crash.statement("inventory.adjust_stock", using=DATABASE):
-        changed = enough.update(on_hand=F("on_hand") + change)
+    with crash.committing("inventory.adjust_stock", using=DATABASE):
+        if level := move(sku, on_hand=change):
+            tell_of_level(level)
+            return
+    if not Stock.objects.using(DATABASE).filter(pk=sku).exists():
+        raise UnknownProducts([sku])
+    raise StockHeld(f"{sku} has fewer than {-change} units that are not held for orders")
+
+
+def set_low_at(*, sku: str, low_at: int) -> None:
+    """Let staff be told once no more than ``low_at`` units, 0 or more, can be sold.
+
+    Raises:
+        UnknownProducts: there is no such product.
+    """
+    with crash.statement("inventory.set_low_at", using=DATABASE):
+        changed = Stock.objects.using(DATABASE).filter(pk=sku).update(low_at=low_at)
     if not changed:
-        if not stock.exists():
-            raise UnknownProducts([sku])
-        raise StockHeld(f"{sku} has fewer than {-change} units that are not held for orders")
+        raise UnknownProducts([sku])
 
 
 def reset_stock(*, sku: str, available: int) -> None:
@@ -242,18 +260,13 @@ def reset_stock(*, sku: str, available: int) -> None:
     Raises:
         UnknownProducts: there is no such product.
     """
-    stock = Stock.objects.using(DATABASE).filter(pk=sku)
-    with crash.statement("inventory.reset_stock", using=DATABASE):
-        changed = stock.update(on_hand=F("reserved") + available)
-    if not changed:
-        raise UnknownProducts([sku])
-
-
-def _take(sku: str, quantity: int) -> bool:
-    """Hold ``quantity`` units if so many are free: test and change are one statement."""
-    free = Stock.objects.using(DATABASE).alias(free=F("on_hand") - F("reserved"))
-    held = free.filter(pk=sku, free__gte=quantity).update(reserved=F("reserved") + quantity)
-    return held == 1
+    with crash.committing("inventory.reset_stock", using=DATABASE):
+        stock = Stock.objects.using(DATABASE).select_for_update().filter(pk=sku).first()
+        if stock is None:
+            raise UnknownProducts([sku])
+        level = move(sku, on_hand=available - stock.available)
+        if level:
+            tell_of_level(level)
 
 
 def _shortages_now(short: Sequence[str], wanted: Mapping[str, int]) -> Sequence[Shortage]:
@@ -268,10 +281,12 @@ def _shortages_now(short: Sequence[str], wanted: Mapping[str, int]) -> Sequence[
     ]
 
 
-def _write_reservation(saga_id: UUID, order_id: UUID | str, wanted: Mapping[str, int]) -> Result:
+def _write_reservation(
+    saga_id: UUID, order_id: UUID | str, wanted: Mapping[str, int]
+) -> Reservation:
     reservation = Reservation.objects.using(DATABASE).create(saga_id=saga_id, order_id=order_id)
     ReservationLine.objects.using(DATABASE).bulk_create(
         ReservationLine(reservation=reservation, product_id=sku, quantity=quantity)
         for sku, quantity in wanted.items()
     )
-    return {"reservation_id": str(reservation.pk)}
+    return reservation

@@ -2,6 +2,7 @@
 
 import smtplib
 from contextlib import suppress
+from dataclasses import dataclass
 from email.utils import parseaddr
 
 import structlog
@@ -43,8 +44,42 @@ def sender_domain() -> str:
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A mail as it goes out; ``unsubscribe_url`` is empty where there is nothing to leave."""
+
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    message_id: str
+    unsubscribe_url: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its headers beside the usual ones. Source of the last two: RFC 8058."""
+        headers = {"Message-ID": self.message_id, "Auto-Submitted": "auto-generated"}
+        if self.unsubscribe_url:
+            headers["List-Unsubscribe"] = f"<{self.unsubscribe_url}>"
+            headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        return headers
+
+
 def deliver(message: Message) -> None:
-    """Hand ``message`` to the mail server; to be called outside any transaction.
+    """Hand ``message`` to the mail server; see ``send``."""
+    send(
+        Mail(
+            recipient=message.recipient,
+            subject=message.subject,
+            text=message.text_body,
+            html=message.html_body,
+            message_id=message.message_id,
+        )
+    )
+
+
+def send(mail: Mail) -> None:
+    """Hand ``mail`` to the mail server; to be called outside any transaction.
 
     Every wait of the conversation ends after settings.EMAIL_TIMEOUT seconds. When it ends
     between the mail and the server's reply, nobody knows whether the server has it: it is
@@ -56,18 +91,18 @@ def deliver(message: Message) -> None:
         MailRefused: a 5xx reply to the recipient or to the mail itself.
     """
     connection = get_connection()
-    mail = EmailMultiAlternatives(
+    envelope = EmailMultiAlternatives(
         connection=connection,
-        subject=message.subject,
-        body=message.text_body,
-        to=[message.recipient],
+        subject=mail.subject,
+        body=mail.text,
+        to=[mail.recipient],
         reply_to=[settings.SHOP_SUPPORT_EMAIL],
-        headers={"Message-ID": message.message_id, "Auto-Submitted": "auto-generated"},
+        headers=mail.headers,
     )
-    mail.attach_alternative(message.html_body, "text/html")
+    envelope.attach_alternative(mail.html, "text/html")
     try:
         connection.open()
-        mail.send()
+        envelope.send()
     except (smtplib.SMTPException, OSError) as error:
         with suppress(smtplib.SMTPException, OSError):
             connection.close()  # the conversation is lost already; its own error is raised

@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from notifications.models import Kind
+from notifications.delivery import Mail, sender_domain
+from notifications.models import Kind, Notice, Topic
 from notifications.money import format_money
 
 #: Why a checkout was undone -> what to tell the shopper. Any other code gets _NO_REASON.
@@ -79,7 +80,33 @@ def render_apology(context: Mapping[str, Any]) -> Rendered:
     return _render(Kind.APOLOGY, "Your order could not be completed", words)
 
 
-def _render(kind: Kind, subject: str, words: Mapping[str, Any]) -> Rendered:
+def render_notice(notice: Notice, unsubscribe_url: str) -> Mail:
+    """Render a mail about a product: that it is back, or for staff that it runs low.
+
+    Args:
+        unsubscribe_url: where the recipient leaves; mails to staff do not have it.
+    """
+    is_back = notice.topic == Topic.BACK_IN_STOCK
+    product = _one_line(notice.product_name) or notice.sku
+    words = {
+        "product": product,
+        "sku": notice.sku,
+        "available": notice.available,
+        "unsubscribe_url": unsubscribe_url,
+    }
+    subject = f"{product} is back in stock" if is_back else f"{product} is running low"
+    said = _render(notice.topic, subject, words)
+    return Mail(
+        recipient=notice.recipient,
+        subject=said.subject,
+        text=said.text,
+        html=said.html,
+        message_id=f"<{notice.local_part}@{sender_domain()}>",
+        unsubscribe_url=unsubscribe_url if is_back else "",
+    )
+
+
+def _render(kind: str, subject: str, words: Mapping[str, Any]) -> Rendered:
     shop = _one_line(settings.SHOP_NAME)
     subject = f"{subject} - {shop}"
     context = {**words, "subject": subject, "shop": shop, "support": settings.SHOP_SUPPORT_EMAIL}

@@ -22,6 +22,7 @@ from notifications.delivery import (
     deliver,
     sender_domain,
 )
+from notifications.events import tell_of_mail
 from notifications.models import DATABASE, Kind, Message, Receipt, Status
 from notifications.rendering import Rendered, render_apology, render_confirmation
 from sagas.participant import crash
@@ -287,6 +288,7 @@ def _note_sent(message: Message) -> Result:
         sent.save(
             update_fields=["status", "sent_at", "claimed_until", "last_error"], using=DATABASE
         )
+        tell_of_mail(sent)
         return {"notification_id": str(sent.pk), "message_id": sent.message_id}
 
     return do_once(

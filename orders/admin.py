@@ -5,9 +5,23 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from orders.models import Draft, Order, OrderEvent, OrderLine, Receipt
+from orders.models import (
+    Draft,
+    InboxEntry,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OutboxEvent,
+    Receipt,
+    TimelineEntry,
+)
+from orders.timeline import timeline_of
+from sagas.events.admin import InboxAdmin, OutboxAdmin, said
+from sagas.participant.moments import shown
 from sagas.participant.staff import (
     ReadOnly,
     ReadOnlyAdmin,
@@ -71,8 +85,9 @@ class OrderAdmin(WithSaga, ReadOnlyAdmin):
                 ]
             },
         ),
+        ("Timeline", {"fields": ["timeline"]}),
     ]
-    readonly_fields = ["id", "saga", _TOTAL, _CREATED, _CONFIRMED, _CANCELLED]
+    readonly_fields = ["id", "saga", _TOTAL, _CREATED, _CONFIRMED, _CANCELLED, "timeline"]
     inlines = [Lines, Events]
 
     @display(
@@ -81,6 +96,18 @@ class OrderAdmin(WithSaga, ReadOnlyAdmin):
     )
     def badge(self, order: Order) -> str:
         return str(order.status)
+
+    @admin.display(description="what each domain did")
+    def timeline(self, order: Order) -> SafeString | str:
+        """Return what the domains told, the oldest first."""
+        entries = [
+            (shown(entry.happened_at), entry.type.replace("_", " "), said(entry.payload))
+            for entry in timeline_of(saga_id=order.saga_id)
+        ]
+        if not entries:
+            return "Nothing yet: events take some seconds."
+        items = format_html_join("", "<li>{} <strong>{}</strong> <small>{}</small></li>", entries)
+        return format_html('<ol class="mg-timeline">{}</ol>', items)
 
 
 @admin.register(Draft)
@@ -114,3 +141,17 @@ class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "step", _DONE, _UNDONE, _CREATED]
     search_fields = ["saga_id"]
     search_help_text = "Saga id"
+
+
+@admin.register(TimelineEntry)
+class TimelineEntryAdmin(WithSaga, ReadOnlyAdmin):
+    list_display = ["type", _HAPPENED, "saga_short"]
+    ordering = ["-id"]
+    search_fields = ["saga_id"]
+    search_help_text = "Saga id"
+    fields: ClassVar[list[Any]] = ["type", _HAPPENED, "saga", "payload"]
+    readonly_fields = fields
+
+
+admin.site.register(OutboxEvent, OutboxAdmin)
+admin.site.register(InboxEntry, InboxAdmin)

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
+from sagas.events.models import AbstractInboxEntry, AbstractOutboxEvent
 from sagas.participant.models import AbstractReceipt
 
 #: The alias of the database that this domain owns.
@@ -186,6 +187,38 @@ class OrderEvent(models.Model):
         return f"{self.kind} at {self.happened_at:%Y-%m-%d %H:%M:%S}"
 
 
+class TimelineEntry(models.Model):
+    """What any domain told of a checkout, in the words of the event; read by shopper and staff."""
+
+    saga_id = models.UUIDField()
+    type = models.CharField(max_length=64)
+    payload = models.JSONField(default=dict, help_text="Ids, codes and amounts only.")
+    happened_at = models.DateTimeField(help_text="By the clock of the database that it came from.")
+
+    class Meta:
+        # By time and not by arrival: events of several domains arrive in any order.
+        ordering = ["happened_at", "id"]
+        verbose_name_plural = "timeline entries"
+        indexes = [models.Index(fields=["saga_id", "happened_at"], name="orders_timeline")]
+
+    def __str__(self) -> str:
+        return f"{self.type} at {self.happened_at:%Y-%m-%d %H:%M:%S}"
+
+
 class Receipt(AbstractReceipt):
     class Meta(AbstractReceipt.Meta):
+        abstract = False
+
+
+class OutboxEvent(AbstractOutboxEvent):
+    database = DATABASE
+
+    class Meta(AbstractOutboxEvent.Meta):
+        abstract = False
+
+
+class InboxEntry(AbstractInboxEntry):
+    database = DATABASE
+
+    class Meta(AbstractInboxEntry.Meta):
         abstract = False

@@ -1,8 +1,13 @@
 """Orders as the API shows them to the shopper whose order it is."""
 
+from typing import Any
+
 from rest_framework import serializers
 
-from orders.models import Order, OrderEvent, OrderLine
+from orders.models import Order, OrderEvent, OrderLine, TimelineEntry
+
+#: What of an event's payload a shopper is shown; ids of our rows say nothing to them.
+_SHOWN = ("amount", "currency", "kind", "lines", "number", "reason", "total")
 
 
 class TotalSerializer(serializers.Serializer[Order]):
@@ -63,3 +68,20 @@ class OrderSerializer(serializers.ModelSerializer[Order]):
             "created_at",
         ]
         read_only_fields = fields
+
+
+class TimelineSerializer(serializers.ModelSerializer[TimelineEntry]):
+    """Something that a part of the shop did for the order."""
+
+    details = serializers.SerializerMethodField(
+        help_text="Amounts in minor units, products, codes; which ones depends on the type."
+    )
+
+    class Meta:
+        model = TimelineEntry
+        fields = ["type", "happened_at", "details"]
+        read_only_fields = fields
+
+    def get_details(self, entry: TimelineEntry) -> dict[str, Any]:
+        """Return what a shopper is shown of the event."""
+        return {name: entry.payload[name] for name in _SHOWN if name in entry.payload}

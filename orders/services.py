@@ -23,6 +23,7 @@ from orders.drafts import (
     purge_drafts,
     save_draft,
 )
+from orders.events import tell_of
 from orders.models import (
     ADDRESS_PARTS,
     DATABASE,
@@ -33,6 +34,7 @@ from orders.models import (
     Receipt,
     Status,
 )
+from orders.timeline import timeline_of
 from sagas.participant.receipts import do_once, undo_once
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "sagas_of",
     "save_draft",
     "summaries",
+    "timeline_of",
     "touched_orders",
 ]
 
@@ -338,6 +341,7 @@ def _locked(saga_id: UUID) -> Order:
 
 def _note(order: Order, kind: EventKind, reason: str = "") -> None:
     OrderEvent.objects.using(DATABASE).create(order=order, kind=kind, reason=reason)
+    tell_of(order, kind, reason)
 
 
 def _draw_number() -> str:

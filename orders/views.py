@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from orders import services
-from orders.models import DATABASE, Order
-from orders.serializers import OrderSerializer
+from orders.models import DATABASE, Order, TimelineEntry
+from orders.serializers import OrderSerializer, TimelineSerializer
 
 
 class IsShopper(BasePermission):
@@ -62,13 +62,35 @@ class OrderDetail(RetrieveAPIView[Order]):
 
     def get_object(self) -> Order:
         """Return the order if it is the caller's."""
-        number = self.kwargs["number"]
-        order = None
-        if services.NUMBER_PATTERN.fullmatch(number):
-            order = orders_of_caller(self.request).filter(number=number).first()
-        if order is None:
-            raise NotFound("You have no such order.")
-        return order
+        return order_of_caller(self.request, self.kwargs["number"])
+
+
+class OrderTimeline(ListAPIView[TimelineEntry]):
+    """List what each part of the shop did for one of the caller's orders, the oldest first.
+
+    It is fed by events, so that what happened just now may take some seconds to show.
+    """
+
+    permission_classes = [IsShopper]
+    serializer_class = TimelineSerializer
+    pagination_class = None
+    filter_backends = []
+    queryset = TimelineEntry.objects.using(DATABASE).none()  # names the model to the API's schema
+
+    def get_queryset(self) -> QuerySet[TimelineEntry]:
+        """Return the timeline of the order if it is the caller's."""
+        order = order_of_caller(self.request, self.kwargs["number"])
+        return services.timeline_of(saga_id=order.saga_id)
+
+
+def order_of_caller(request: Request, number: str) -> Order:
+    """Return the caller's order of that number; 404 if they have none."""
+    order = None
+    if services.NUMBER_PATTERN.fullmatch(number):
+        order = orders_of_caller(request).filter(number=number).first()
+    if order is None:
+        raise NotFound("You have no such order.")
+    return order
 
 
 def orders_of_caller(request: Request) -> QuerySet[Order]:

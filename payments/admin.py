@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from payments.models import (
+    OutboxEvent,
     Payment,
     PaymentMethod,
     PaymentOperation,
@@ -15,6 +16,7 @@ from payments.models import (
     ProviderMovement,
     Receipt,
 )
+from sagas.events.admin import OutboxAdmin
 from sagas.participant.staff import (
     ReadOnly,
     ReadOnlyAdmin,
@@ -177,3 +179,6 @@ class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ["saga_id", "step", _DONE, _UNDONE, "result", "undo_result"]
     search_fields = ["saga_id"]
     search_help_text = "Saga id"
+
+
+admin.site.register(OutboxEvent, OutboxAdmin)

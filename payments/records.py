@@ -35,6 +35,7 @@ from payments.models import (
     Receipt,
     Status,
 )
+from payments.outbox import tell_of_capture, tell_of_refund
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated, do_once, undo_once
 
@@ -211,12 +212,14 @@ def record_capture(payment_id: UUID, intent: Intent) -> Payment:
             operations.settle_last(payment, Kind.CHARGE, ref=intent.charge_ref)
             operations.settle_last(payment, Kind.CAPTURE, ref=intent.charge_ref)
             receipts.write_done(payment)
+            tell_of_capture(payment)
         elif payment.status in (Status.REVERSING, Status.CANCELLED) and not payment.captured:
             if payment.status == Status.CANCELLED:
                 # Its saga is at rest: from here on the sweep sees to it.
                 payment.next_check_at = payment.next_check_at or Now()
             payment.succeed_late()
             operations.settle_last(payment, Kind.CHARGE, ref=intent.charge_ref)
+            tell_of_capture(payment)
     return rows.read(payment_id)
 
 
@@ -268,6 +271,7 @@ def record_refund(payment_id: UUID, refund_ref: str) -> Payment:
             payment.next_check_at = None
             operations.settle_last(payment, Kind.REFUND, ref=refund_ref)
             receipts.write_undone(payment, {"refunded": payment.refunded})
+            tell_of_refund(payment, payment.refunded)
     return rows.read(payment_id)
 
 
@@ -281,6 +285,7 @@ def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
             operations.settle_last(payment, Kind.REFUND, ref=f"by hand: {reference}"[:255])
             log.warning("refunded_by_hand", payment_id=str(payment_id), operation=str(operation.pk))
             receipts.write_undone(payment, {"refunded": payment.refunded})
+            tell_of_refund(payment, payment.refunded)
     return rows.read(payment_id)
 
 

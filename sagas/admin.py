@@ -16,6 +16,7 @@ from sagas.console.audit_view import audit_page
 from sagas.console.bulk_view import bulk_list, bulk_page, freeze
 from sagas.console.chaos_view import chaos_page, chaos_plan_page, chaos_stop_page
 from sagas.console.dashboard import dashboard_part
+from sagas.console.events_page import events_page
 from sagas.console.export import stream
 from sagas.console.listing import SagaListing
 from sagas.console.needs_human import needs_a_human
@@ -44,6 +45,7 @@ class SagaAdmin(SagaListing):
             path("bulk/", self._page(bulk_list), name="sagas_saga_bulk_list"),
             path("bulk/<uuid:run_id>/", self._page(bulk_page), name="sagas_saga_bulk"),
             path("audit/", self._page(audit_page), name="sagas_saga_audit"),
+            path("events/", self._page(events_page), name="sagas_saga_events"),
             path("switches/", self._page(switches_page), name="sagas_saga_switches"),
             path("chaos/", self._page(chaos_page), name="sagas_chaos"),
             path("chaos/plan/", self._page(chaos_plan_page), name="sagas_chaos_plan"),

@@ -14,6 +14,7 @@ class SagasConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("sagas.checks")  # registers the system checks
+        import_module("sagas.events.checks")
         if settings.CRASH_PLAN and settings.ENVIRONMENT == "test":
             crash.arm(FolderPlan(Path(settings.CRASH_PLAN)))
         # After autodiscovery, so that every page that it replaces is there.

@@ -1,6 +1,5 @@
 """What a saga is made of: frozen values, no ORM, no Celery."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from sagas.auditor import Auditor
 from sagas.evidence import Evidence
+from sagas.participant.backoff import full_jitter
 
 Result = Mapping[str, Any]
 
@@ -54,12 +54,8 @@ class Retry:
     max_delay: float
 
     def delay_after(self, attempt: int) -> float:
-        """Return a random wait in seconds after the ``attempt``-th failure (1 is the first).
-
-        Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-        """
-        bound = min(self.max_delay, self.first_delay * 2 ** min(attempt - 1, 32))
-        return random.uniform(0, bound)  # noqa: S311  (spreads load, keeps no secret)
+        """Return a random wait in seconds after the ``attempt``-th failure (1 is the first)."""
+        return full_jitter(attempt, first=self.first_delay, longest=self.max_delay)
 
 
 @dataclass(frozen=True, kw_only=True)

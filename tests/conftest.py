@@ -30,6 +30,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from config.celery import queue
+from sagas.events import keeping, registry, relay
 from sagas.models import Saga
 from tests.waiting import eventually
 from tooling.crashtest.shop import with_plan
@@ -52,6 +53,10 @@ SHORT_TIMES = {
     "EMAIL_TIMEOUT": "2",
     "BROKER_VISIBILITY_TIMEOUT": "10",
 }
+
+
+#: The queues on which the periodic jobs run that these tests need.
+BEATEN = ("recovery", "compensation", "events", "outgoing")
 
 
 @dataclass
@@ -158,7 +163,10 @@ def stack(
         **ports.environment(),
         **SHORT_TIMES,
         "BROKER_URL": broker_url,
+        # A test that puts an order into this folder lets a process die there.
+        "CRASH_PLAN": str(folder / "crashes"),
     }
+    (folder / "crashes").mkdir()
     supervisor = Supervisor(
         environment=environment,
         folder=REPOSITORY,
@@ -230,7 +238,7 @@ def _ticking(broker_url: str) -> Iterator[None]:
     # Not the current app, by which the code under test publishes.
     beat = Celery(broker=broker_url, set_as_current=False)
     amqp = broker_url.startswith("amqp")
-    beat.conf.task_queues = [queue(name, amqp=amqp) for name in ("recovery", "compensation")]
+    beat.conf.task_queues = [queue(name, amqp=amqp) for name in BEATEN]
     stopped = threading.Event()
 
     def tick() -> None:
@@ -239,6 +247,11 @@ def _ticking(broker_url: str) -> Iterator[None]:
             with suppress(OSError, KombuError):
                 beat.send_task("sagas.recover", queue="recovery", expires=5, retry=False)
                 beat.send_task("sagas.bulk_tick", queue="compensation", expires=5, retry=False)
+                beat.send_task("events.tick", queue="events", expires=5, retry=False)
+                for name in ("send_notices", "look_for_webhooks"):
+                    beat.send_task(
+                        f"notifications.{name}", queue="outgoing", expires=5, retry=False
+                    )
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
@@ -261,6 +274,16 @@ def catalogue(transactional_db: None) -> Iterator[None]:
     moving = Q(next_attempt_at__isnull=False) | Q(lease_until__isnull=False)
     sagas = Saga.objects.using("default").filter(moving, parked="")
     eventually(sagas.exists, until=lambda some: not some, timeout=60)
+    eventually(all_is_heard, timeout=60)
+
+
+def all_is_heard() -> bool:
+    """Tell whether every event has reached every consumer and nothing is being tried again."""
+    for box in registry.outboxes():
+        rows = list(box._base_manager.using(box.database).all())
+        if any(row.relayed_at is None for row in rows) or relay.missing_at_consumers(rows):
+            return False
+    return not any(backlog.retrying for backlog in keeping.backlogs())
 
 
 @pytest.fixture

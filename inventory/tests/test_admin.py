@@ -28,7 +28,7 @@ def staff() -> Client:
 
 def _correct(staff: Client, sku: str, change: int) -> str:
     page = reverse("admin:inventory_stock_change", args=[sku])
-    return staff.post(page, {"change_by": change}, follow=True).content.decode()
+    return staff.post(page, {"change_by": change, "low_at": 5}, follow=True).content.decode()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -109,7 +109,7 @@ def test_staff_without_the_permission_cannot_correct_stock() -> None:
     client.force_login(clerk)
     page = reverse("admin:inventory_stock_change", args=["MUG"])
     assert client.get(page).status_code == 200
-    assert client.post(page, {"change_by": 1}).status_code == 403
+    assert client.post(page, {"change_by": 1, "low_at": 5}).status_code == 403
 
 
 def test_a_reservation_leads_to_its_saga_and_shows_what_it_holds(staff: Client) -> None:

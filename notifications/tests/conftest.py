@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from pytest_django import Settings
 
 from notifications import services
+from notifications.tests.receiver import Receiver, listening
 
 
 @dataclass
@@ -82,6 +83,13 @@ def use_mail_server(settings: Settings, port: int, *, timeout: float = 5) -> Non
     settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
     settings.DEFAULT_FROM_EMAIL = "Makegood <orders@shop.example>"
     settings.SHOP_NAME, settings.SHOP_SUPPORT_EMAIL = "Makegood", "help@shop.example"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """One of the shop's own systems, which takes webhooks."""
+    with listening() as running:
+        yield running
 
 
 @pytest.fixture

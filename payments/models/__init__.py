@@ -2,6 +2,7 @@
 
 from payments.models.event import EventStatus, ProviderEvent, ProviderMovement
 from payments.models.operation import UNSETTLED, Kind, OperationStatus, PaymentOperation
+from payments.models.outbox import OutboxEvent
 from payments.models.payment import (
     DATABASE,
     HELD,
@@ -23,6 +24,7 @@ __all__ = [
     "EventStatus",
     "Kind",
     "OperationStatus",
+    "OutboxEvent",
     "Payment",
     "PaymentAction",
     "PaymentMethod",

@@ -60,6 +60,11 @@ class InsufficientStock(CheckoutProblem):
     problem_type = "insufficient-stock"
 
 
+class InStock(CheckoutProblem):
+    status_code = HTTPStatus.CONFLICT
+    problem_type = "in-stock"
+
+
 class IntakeClosed(CheckoutProblem):
     """Staff hold new checkouts back; DRF turns ``wait`` into Retry-After, in seconds."""
 

@@ -19,6 +19,8 @@ WORKERS = {
     "outside": ("payments,notifications,webhooks", 4),
     "compensation": ("compensation,audit", 2),
     "recovery": ("recovery", 1),
+    "events": ("events", 1),
+    "outgoing": ("outgoing", 2),
 }
 
 

@@ -18,10 +18,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tooling.demo.main import SHORT_TIMES, forget
 from tooling.local import stack
 from tooling.local.commands import make_admin, manage, migrate
-from tooling.local.instance import REPOSITORY, Instance
+from tooling.local.instance import REPOSITORY, Instance, free_port
 from tooling.local.services import embedded
 from tooling.local.stack import Ports, start_all, supervise
 from tooling.local.supervisor import Supervisor
+from tooling.screenshots.events import add_endpoints, wait_for_mails
 
 FOLDER = REPOSITORY / "docs" / "console"
 _SIZES = {"wide": (1280, 860), "narrow": (390, 844)}
@@ -73,6 +74,18 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
                 "dry-run": f"{saga}{fine}/do/compensate/",
                 "needs-a-human": f"{saga}needs-a-human/",
                 "audit": f"{saga}audit/",
+                "events": f"{saga}events/",
+                "order": checkouts["order page"],
+                "webhooks": "/admin/notifications/webhookendpoint/",
+                "webhook": checkouts["webhook page"],
+                "webhook-secret": f"{checkouts['webhook page'].removesuffix('change/')}secret/",
+                "webhook-replay": f"{checkouts['webhook page'].removesuffix('change/')}replay/",
+                "webhook-deliveries": "/admin/notifications/webhookdelivery/",
+                "webhook-delivery": checkouts["delivery page"],
+                "heard": checkouts["heard page"],
+                "told": "/admin/orders/outboxevent/",
+                "mails-about-products": "/admin/notifications/notice/",
+                "unsubscribe": checkouts["unsubscribe page"],
                 "hold-back": f"{saga}switches/",
                 "bulk-runs": f"{saga}bulk/",
                 "bulk-run": f"{saga}bulk/{checkouts['bulk run']}/",
@@ -139,6 +152,7 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     from sagas.mandates import Mandate
     from sagas.models import Saga
 
+    add_endpoints(nobody_listens_on=free_port())
     placed = [_place(api, "tok_success") for _ in range(6)]
     _place(api, "tok_declined")
     fine, failed = placed[0], _place(api, "tok_refund_refused")
@@ -153,7 +167,8 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     admin = User.objects.get(username="admin")
     chosen = [UUID(saga_id) for saga_id in placed]
     run = bulk.freeze(chosen, operator=admin, verb="compensate", address=None)
-    return {"fine": fine, "failed": failed, "in doubt": doubtful, "bulk run": str(run.pk)}
+    ids = {"fine": fine, "failed": failed, "in doubt": doubtful, "bulk run": str(run.pk)}
+    return ids | wait_for_mails(_until)
 
 
 def _place(api: str, token: str) -> str:

@@ -7,11 +7,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest, Now, Upper
 from django_fsm import FSMField, FSMModelMixin, transition
 
-from sagas.participant.models import AbstractReceipt
-
-#: The alias of the database that this domain owns.
-DATABASE = "notifications"
-
 
 class Kind(models.TextChoices):
     CONFIRMATION = "confirmation"
@@ -113,8 +108,3 @@ class Message(FSMModelMixin, models.Model):
     def cancel(self) -> None:
         """Its saga was undone before it was sent."""
         self.claimed_until = None
-
-
-class Receipt(AbstractReceipt):
-    class Meta(AbstractReceipt.Meta):
-        abstract = False

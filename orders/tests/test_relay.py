@@ -1,0 +1,177 @@
+"""What is committed reaches each consumer once in effect, whoever dies on the way."""
+
+from threading import Event as Signal
+
+import pytest
+from django.db import connections
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+from pytest_django import Settings
+
+from orders.models import DATABASE, InboxEntry, OutboxEvent
+from orders.tests import ears
+from orders.tests.ears import heard, say
+from sagas.events import inbox, relay
+from sagas.events.facts import Event
+from sagas.events.tests.crew import Killed, Worker
+
+pytestmark = pytest.mark.django_db(databases=["orders"], transaction=True)
+
+
+class Broker:
+    """A broker in memory that may be away, or take its sender down with it."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Event, str]] = []
+        self.takes = 1_000_000
+        self.then: type[BaseException] = OperationalError
+
+    def send(self, event: Event, consumer: str) -> None:
+        if self.takes <= len(self.messages):
+            raise self.then
+        self.messages.append((event, consumer))
+
+    def deliver(self) -> None:
+        """Bring everything to its consumers, as the workers do."""
+        messages, self.messages = self.messages, []
+        for event, consumer in messages:
+            inbox.receive(Event.from_json(event.as_json()), consumer)
+
+
+@pytest.fixture
+def broker(settings: Settings) -> Broker:
+    settings.EVENT_CONSUMERS = ears.HEARD
+    return Broker()
+
+
+def waiting() -> int:
+    return OutboxEvent.objects.using(DATABASE).filter(relayed_at=None).count()
+
+
+def let_claims_run_out() -> None:
+    OutboxEvent.objects.using(DATABASE).filter(claimed_until__isnull=False).update(
+        claimed_until=Now()
+    )
+
+
+def test_events_are_relayed_once_and_in_order(broker: Broker) -> None:
+    say(1, 2, 3)
+    assert relay.relay(OutboxEvent, send=broker.send) == 3
+    assert relay.relay(OutboxEvent, send=broker.send) == 0
+    broker.deliver()
+    assert heard() == [1, 2, 3]
+
+
+def test_a_relay_that_dies_between_publishing_and_marking_doubles_and_loses_nothing(
+    broker: Broker,
+) -> None:
+    """Guard: ``orders_inbox_once``, the unique key of event and consumer."""
+    say(1, 2, 3)
+    broker.takes, broker.then = 2, Killed
+    with pytest.raises(Killed):
+        relay.relay(OutboxEvent, send=broker.send)
+    assert waiting() == 3, "two were published, and none was marked"
+
+    assert relay.relay(OutboxEvent, send=broker.send) == 0, "the dead relay's claim still holds"
+    let_claims_run_out()
+    broker.takes = 1_000_000
+    assert relay.relay(OutboxEvent, send=broker.send) == 3
+    assert [event.payload["amount"] for event, _ in broker.messages] == [1, 2, 1, 2, 3]
+    broker.deliver()
+    assert heard() == [1, 2, 3]
+
+
+def test_without_the_unique_key_the_doubled_event_has_two_effects(broker: Broker) -> None:
+    """The guard of the test above, taken away."""
+    say(1)
+    relay.relay(OutboxEvent, send=broker.send)
+    broker.messages *= 2
+    key = "ALTER TABLE orders_inboxentry"
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(f"{key} DROP CONSTRAINT orders_inbox_once")
+    try:
+        with pytest.raises(InboxEntry.MultipleObjectsReturned):
+            broker.deliver()
+    finally:
+        InboxEntry.objects.using(DATABASE).all().delete()
+        with connections[DATABASE].cursor() as cursor:
+            cursor.execute(f"{key} ADD CONSTRAINT orders_inbox_once UNIQUE (event_id, consumer)")
+
+
+def test_two_copies_at_once_have_one_effect(broker: Broker) -> None:
+    """Guard: ``orders_inbox_once``: the second INSERT waits for the first's commit."""
+    say(1)
+    relay.relay(OutboxEvent, send=broker.send)
+    [(event, consumer)] = broker.messages
+    workers = [Worker(lambda: inbox.receive(event, consumer)) for _ in range(8)]
+    assert [worker.end().error for worker in workers] == [None] * 8
+    assert heard() == [1]
+
+
+def test_a_broker_that_is_away_leaves_the_rest_waiting_and_gets_it_later(broker: Broker) -> None:
+    say(1, 2, 3)
+    broker.takes = 1
+    assert relay.relay(OutboxEvent, send=broker.send) == 1
+    assert waiting() == 2
+    broker.takes = 1_000_000
+    assert relay.relay(OutboxEvent, send=broker.send) == 2
+    broker.deliver()
+    assert heard() == [1, 2, 3]
+
+
+def test_a_second_relay_does_not_overtake_the_first_on_one_aggregate(broker: Broker) -> None:
+    """Guard: a claim leaves out aggregates that another relay is at work on."""
+    say(1, aggregate="order:1")
+    first_is_at_work, may_go_on = Signal(), Signal()
+
+    def slowly(event: Event, consumer: str) -> None:
+        first_is_at_work.set()
+        assert may_go_on.wait(20)
+        broker.send(event, consumer)
+
+    first = Worker(lambda: relay.relay(OutboxEvent, send=slowly))
+    assert first_is_at_work.wait(20)
+    say(2, aggregate="order:1")
+    say(3, aggregate="order:2")
+    relay.relay(OutboxEvent, send=broker.send)
+    assert [event.payload["amount"] for event, _ in broker.messages] == [3], "another aggregate"
+    may_go_on.set()
+    assert first.end().error is None
+    relay.relay(OutboxEvent, send=broker.send)
+    assert [event.payload["amount"] for event, _ in broker.messages] == [3, 1, 2]
+
+
+def test_many_relays_at_once_publish_each_event_once(broker: Broker) -> None:
+    """Guard: the claims, taken one after the other under an advisory lock."""
+    for number in range(60):
+        say(number, aggregate=f"order:{number % 7}")
+
+    def drain() -> None:
+        while relay.relay(OutboxEvent, send=broker.send):
+            pass
+
+    for worker in [Worker(drain) for _ in range(6)]:
+        assert worker.end().error is None
+    let_claims_run_out()
+    drain()
+    assert sorted(event.payload["amount"] for event, _ in broker.messages) == list(range(60))
+
+
+def test_a_message_that_the_broker_lost_is_noticed_and_sent_again(broker: Broker) -> None:
+    say(1, 2)
+    relay.relay(OutboxEvent, send=broker.send)
+    del broker.messages[0]
+    broker.deliver()
+    assert heard() == [2]
+
+    relay.resend_lost(OutboxEvent, send=broker.send)
+    assert broker.messages == [], "it may still be on its way"
+    rows = OutboxEvent.objects.using(DATABASE)
+    rows.update(relayed_at=Now() - relay._LOST_AFTER)
+    relay.resend_lost(OutboxEvent, send=broker.send)
+    assert [event.payload["amount"] for event, _ in broker.messages] == [1]
+    broker.deliver()
+    rows.filter(received_at=None).update(relayed_at=Now() - relay._LOST_AFTER)
+    relay.resend_lost(OutboxEvent, send=broker.send)
+    assert heard() == [2, 1]
+    assert not rows.filter(received_at=None).exists()

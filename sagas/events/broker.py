@@ -1,0 +1,69 @@
+"""How events reach the broker: one message for each consumer, and a hint for the relay."""
+
+import math
+import time
+from typing import Any
+
+import structlog
+from celery import current_app
+from kombu.exceptions import KombuError, OperationalError
+
+from sagas.events.facts import Event
+from sagas.participant import crash
+
+log = structlog.get_logger(__name__)
+
+QUEUE = "events"
+#: The tasks of ``sagas.events.tasks``, called by name, as they stand above.
+RELAY, CONSUME, TICK = "events.relay", "events.consume", "events.tick"
+#: What publishing may raise while the broker is away or going away.
+BROKER_ERRORS = (OperationalError, KombuError, ConnectionError, TimeoutError)
+
+#: Seconds in which one process sends one hint for one outbox: the relay takes all that waits.
+_ONE_HINT_IN = 0.02
+#: Seconds without hints after the broker was found to be away: the tick is enough then.
+_QUIET = 5.0
+#: Seconds after which a hint has been overtaken by the tick.
+_HINT_EXPIRES = 5.0
+
+_no_hint_before: dict[str, float] = {}
+
+
+def send(event: Event, consumer: str) -> None:
+    """Hand ``event`` for one consumer over to the broker; returns once the broker has it.
+
+    Raises:
+        BROKER_ERRORS: the broker is away.
+    """
+    arguments: dict[str, Any] = {"event": event.as_json(), "consumer": consumer}
+    with crash.calling("events.publish"):
+        current_app.send_task(CONSUME, kwargs=arguments, queue=QUEUE)
+
+
+def ask_for_a_tick() -> None:
+    """Ask for the next tick now; without a broker it comes by the schedule."""
+    try:
+        with crash.calling("events.ask_for_a_tick"):
+            current_app.send_task(TICK, queue=QUEUE)
+    except BROKER_ERRORS as error:
+        log.warning("tick_not_asked_for", error=type(error).__name__)
+
+
+def hint(outbox: str) -> None:
+    """Ask for ``outbox`` to be relayed now; the tick does it some seconds later anyway.
+
+    Args:
+        outbox: the model's label, such as ``orders.OutboxEvent``.
+    """
+    now = time.monotonic()
+    if now < _no_hint_before.get(outbox, -math.inf):
+        return
+    _no_hint_before[outbox] = now + _ONE_HINT_IN
+    try:
+        with crash.calling("events.hint"):
+            current_app.send_task(
+                RELAY, kwargs={"outbox": outbox}, queue=QUEUE, expires=_HINT_EXPIRES
+            )
+    except BROKER_ERRORS as error:
+        _no_hint_before[outbox] = now + _QUIET
+        log.warning("relay_not_asked_for", outbox=outbox, error=type(error).__name__)

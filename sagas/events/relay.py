@@ -1,0 +1,131 @@
+"""Carries events from the outboxes to the broker: at least once, and in order for an aggregate.
+
+A batch is claimed by a short transaction, published outside of any, and then marked. A relay
+that dies in between leaves a claim that runs out: its events are published again, never lost.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+from django.db import connections
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from sagas.events import registry
+from sagas.events.broker import BROKER_ERRORS
+from sagas.events.facts import Event
+from sagas.events.models import AbstractOutboxEvent
+from sagas.participant import crash
+
+log = structlog.get_logger(__name__)
+
+Outbox = type[AbstractOutboxEvent]
+#: Hands an event for one consumer over to the broker, or raises one of BROKER_ERRORS.
+Send = Callable[[Event, str], None]
+
+_BATCH = 100
+#: How long a relay may be at work on what it claimed; the next one takes it over afterwards.
+_LEASE = timedelta(seconds=30)
+#: What the broker has had for so long without a trace at a consumer is taken to be lost.
+_LOST_AFTER = timedelta(seconds=60)
+
+
+def relay(outbox: Outbox, *, send: Send) -> int:
+    """Publish one batch of what waits, in order; a broker that is away leaves the rest waiting.
+
+    Returns:
+        How many events were relayed; fewer than were there if the broker was away.
+    """
+    # The claim's own clock, begun before it: a relay that froze must not go on with old events.
+    until = time.monotonic() + _LEASE.total_seconds() / 2
+    relayed: list[int] = []
+    claimed = _claim(outbox)
+    try:
+        for row in claimed:
+            if time.monotonic() > until:
+                break
+            for consumer in registry.consumers_of(row.type):
+                send(row.event, consumer)
+            relayed.append(row.sequence)
+    except BROKER_ERRORS as error:
+        log.error("events_not_relayed", outbox=outbox._meta.label, error=type(error).__name__)
+        _let_go(outbox, [row.sequence for row in claimed[len(relayed) :]])
+    _mark(outbox, relayed)
+    return len(relayed)
+
+
+def resend_lost(outbox: Outbox, *, send: Send) -> int:
+    """Look whether each consumer has received what was relayed, and publish again what was lost.
+
+    Brokers lose messages, such as one that a worker took just before it was killed.
+
+    Returns:
+        How many events were looked at; 0 if the broker was away.
+    """
+    rows = outbox._base_manager.using(outbox.database)
+    old = rows.filter(received_at=None, relayed_at__lte=Now() - _LOST_AFTER)
+    looked_at = list(old.order_by("relayed_at")[:_BATCH])
+    missing = missing_at_consumers(looked_at)
+    lost = {event.sequence for event, _ in missing}
+    received = [row.sequence for row in looked_at if row.sequence not in lost]
+    with crash.statement("events.mark_received", using=outbox.database):
+        rows.filter(pk__in=received, received_at=None).update(received_at=Now())
+    try:
+        for event, consumer in missing:
+            log.warning("event_was_lost", event_id=str(event.id), consumer=consumer)
+            send(event, consumer)
+    except BROKER_ERRORS as error:
+        log.error("events_not_relayed", outbox=outbox._meta.label, error=type(error).__name__)
+        return 0
+    with crash.statement("events.mark_resent", using=outbox.database):
+        rows.filter(pk__in=lost, received_at=None).update(relayed_at=Now())
+    return len(looked_at)
+
+
+def missing_at_consumers(rows: Sequence[AbstractOutboxEvent]) -> list[tuple[Event, str]]:
+    """Return which of these events which consumer has not received, in order."""
+    ids: dict[str, list[AbstractOutboxEvent]] = {}
+    for row in rows:
+        for name in registry.consumers_of(row.type):
+            ids.setdefault(name, []).append(row)
+    missing = []
+    for name, wanted in ids.items():
+        inbox = registry.consumer(name).inbox
+        entries = inbox._base_manager.using(inbox.database).filter(
+            consumer=name, event_id__in=[row.event_id for row in wanted]
+        )
+        there = set(entries.values_list("event_id", flat=True))
+        missing += [(row.event, name) for row in wanted if row.event_id not in there]
+    return sorted(missing, key=lambda pair: pair[0].sequence)
+
+
+def _claim(outbox: Outbox) -> list[AbstractOutboxEvent]:
+    """Take the oldest events whose aggregate no other relay is at work on.
+
+    Relays claim one after the other: SKIP LOCKED would let the second take an event whose
+    predecessor the first is about to claim, and publish it earlier.
+    """
+    rows = outbox._base_manager.using(outbox.database)
+    with crash.committing("events.claim", using=outbox.database, durable=True):
+        with connections[outbox.database].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [outbox._meta.db_table])
+        busy = rows.filter(claimed_until__gt=Now()).values_list("aggregate", flat=True)
+        free = Q(claimed_until=None) | Q(claimed_until__lte=Now())
+        waiting = rows.filter(free, relayed_at=None).exclude(aggregate__in=set(busy))
+        taken = list(waiting.order_by("sequence")[:_BATCH])
+        rows.filter(pk__in=[row.pk for row in taken]).update(claimed_until=Now() + _LEASE)
+    return taken
+
+
+def _mark(outbox: Outbox, relayed: Sequence[int]) -> None:
+    rows = outbox._base_manager.using(outbox.database).filter(pk__in=relayed, relayed_at=None)
+    with crash.statement("events.mark_relayed", using=outbox.database):
+        rows.update(relayed_at=Now(), claimed_until=None)
+
+
+def _let_go(outbox: Outbox, claimed: Sequence[int]) -> None:
+    rows = outbox._base_manager.using(outbox.database).filter(pk__in=claimed, relayed_at=None)
+    with crash.statement("events.let_go", using=outbox.database):
+        rows.update(claimed_until=None)

@@ -1,0 +1,65 @@
+"""The thin Celery tasks of events: relay, consume, and the tick that sees to what was left."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from celery import Task, shared_task, signals
+from django.apps import apps
+
+from sagas.events import broker, inbox, keeping, registry, relay
+from sagas.events.facts import Event
+from sagas.events.models import AbstractOutboxEvent
+
+log = structlog.get_logger(__name__)
+
+#: Seconds after which a task leaves the rest to the next one.
+_SLICE = 4.0
+#: Failed events that one tick tries again at the most, of each domain.
+_RETRIES = 100
+
+
+@shared_task(name=broker.RELAY)
+def relay_outbox(*, outbox: str, **_: Any) -> None:
+    """Relay what waits in one outbox."""
+    model = apps.get_model(outbox)
+    if issubclass(model, AbstractOutboxEvent):
+        _drain(model, until=time.monotonic() + _SLICE)
+
+
+@shared_task(name=broker.CONSUME, bind=True)
+def consume(self: "Task[Any, Any]", /, *, event: dict[str, Any], consumer: str, **_: Any) -> None:
+    """Let one consumer handle one event."""
+    is_again = bool((self.request.delivery_info or {}).get("redelivered"))
+    inbox.receive(Event.from_json(event), consumer, is_again=is_again)
+
+
+@shared_task(name=broker.TICK)
+def tick(**_: Any) -> None:
+    """Relay what no hint was heard of, resend what was lost, try again what failed."""
+    until = time.monotonic() + _SLICE
+    for outbox in registry.outboxes():
+        _drain(outbox, until=until)
+        while relay.resend_lost(outbox, send=broker.send) and time.monotonic() < until:
+            pass
+    for box in registry.inboxes():
+        inbox.retry_due(box, limit=_RETRIES)
+
+
+@shared_task(name="events.purge")
+def purge(*, older_than_days: int = 30, **_: Any) -> None:
+    """Forget events that all consumers received ``older_than_days`` days ago or earlier."""
+    purged = keeping.purge(older_than=timedelta(days=older_than_days))
+    log.info("events_purged", count=purged, older_than_days=older_than_days)
+
+
+def _drain(outbox: type[AbstractOutboxEvent], *, until: float) -> None:
+    while relay.relay(outbox, send=broker.send) and time.monotonic() < until:
+        pass
+
+
+@signals.worker_ready.connect
+def _tick_when_a_worker_starts(**_: Any) -> None:
+    """What a crash left behind is not to wait for the next tick."""
+    broker.ask_for_a_tick()
