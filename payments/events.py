@@ -144,7 +144,7 @@ def _learn(event: ProviderEvent) -> Learned:
     if not event.intent_ref:
         return Learned("about-no-payment")
     try:
-        with calls.asking(), crash.calling("payments.look_up"):
+        with calls.asking(), crash.calling("payments.look_up_for_event"):
             intent = gateway(event.provider).look_up(ref=event.intent_ref)
     except PaymentRejected:
         return Learned("unknown-to-the-provider")
