@@ -36,14 +36,14 @@ def send(event: Event, consumer: str) -> None:
         BROKER_ERRORS: the broker is away.
     """
     arguments: dict[str, Any] = {"event": event.as_json(), "consumer": consumer}
-    with crash.calling("events.publish"):
+    with crash.calling("sagas.events.publish"):
         current_app.send_task(CONSUME, kwargs=arguments, queue=QUEUE)
 
 
 def ask_for_a_tick() -> None:
     """Ask for the next tick now; without a broker it comes by the schedule."""
     try:
-        with crash.calling("events.ask_for_a_tick"):
+        with crash.calling("sagas.events.ask_for_a_tick"):
             current_app.send_task(TICK, queue=QUEUE)
     except BROKER_ERRORS as error:
         log.warning("tick_not_asked_for", error=type(error).__name__)
@@ -60,7 +60,7 @@ def hint(outbox: str) -> None:
         return
     _no_hint_before[outbox] = now + _ONE_HINT_IN
     try:
-        with crash.calling("events.hint"):
+        with crash.calling("sagas.events.hint"):
             current_app.send_task(
                 RELAY, kwargs={"outbox": outbox}, queue=QUEUE, expires=_HINT_EXPIRES
             )

@@ -59,7 +59,7 @@ def receive(event: Event, name: str, *, is_again: bool = False) -> None:
             one that kills its worker is given up at last.
     """
     part = registry.consumer(name)
-    with crash.committing("events.receive", using=part.inbox.database, durable=True):
+    with crash.committing("sagas.events.receive", using=part.inbox.database, durable=True):
         entry, is_first = _enter(part.inbox, event, name)
         # One that failed before is tried again when its time has come, not by its copies.
         if is_first and not is_again:
@@ -77,7 +77,7 @@ def retry_due(inbox: type[AbstractInboxEntry], *, limit: int) -> int:
         entry = _claim(inbox)
         if entry is None:
             return tried
-        with crash.committing("events.retry", using=inbox.database, durable=True):
+        with crash.committing("sagas.events.retry", using=inbox.database, durable=True):
             mine = inbox._base_manager.using(inbox.database).filter(
                 pk=entry.pk, attempts=entry.attempts, status=Handling.WAITING
             )
@@ -89,14 +89,14 @@ def retry_due(inbox: type[AbstractInboxEntry], *, limit: int) -> int:
 def replay(inbox: type[AbstractInboxEntry], entry_id: UUID) -> bool:
     """Try an event that was given up again, with all its attempts; False if it was not."""
     dead = inbox._base_manager.using(inbox.database).filter(pk=entry_id, status=Handling.DEAD)
-    with crash.statement("events.replay", using=inbox.database):
+    with crash.statement("sagas.events.replay", using=inbox.database):
         return bool(dead.update(status=Handling.WAITING, attempts=0, next_attempt_at=Now()))
 
 
 def _claim(inbox: type[AbstractInboxEntry]) -> AbstractInboxEntry | None:
     """Take the longest overdue entry for one attempt, which is counted before it begins."""
     rows = inbox._base_manager.using(inbox.database)
-    with crash.committing("events.claim_entry", using=inbox.database, durable=True):
+    with crash.committing("sagas.events.claim_entry", using=inbox.database, durable=True):
         due = rows.filter(status=Handling.WAITING, next_attempt_at__lte=Now())
         entry = due.order_by("next_attempt_at").select_for_update(skip_locked=True).first()
         if entry is None:

@@ -70,7 +70,7 @@ def resend_lost(outbox: Outbox, *, send: Send) -> int:
     missing = missing_at_consumers(looked_at)
     lost = {event.sequence for event, _ in missing}
     received = [row.sequence for row in looked_at if row.sequence not in lost]
-    with crash.statement("events.mark_received", using=outbox.database):
+    with crash.statement("sagas.events.mark_received", using=outbox.database):
         rows.filter(pk__in=received, received_at=None).update(received_at=Now())
     try:
         for event, consumer in missing:
@@ -79,7 +79,7 @@ def resend_lost(outbox: Outbox, *, send: Send) -> int:
     except BROKER_ERRORS as error:
         log.error("events_not_relayed", outbox=outbox._meta.label, error=type(error).__name__)
         return 0
-    with crash.statement("events.mark_resent", using=outbox.database):
+    with crash.statement("sagas.events.mark_resent", using=outbox.database):
         rows.filter(pk__in=lost, received_at=None).update(relayed_at=Now())
     return len(looked_at)
 
@@ -108,7 +108,7 @@ def _claim(outbox: Outbox) -> list[AbstractOutboxEvent]:
     predecessor the first is about to claim, and publish it earlier.
     """
     rows = outbox._base_manager.using(outbox.database)
-    with crash.committing("events.claim", using=outbox.database, durable=True):
+    with crash.committing("sagas.events.claim", using=outbox.database, durable=True):
         with connections[outbox.database].cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [outbox._meta.db_table])
         busy = rows.filter(claimed_until__gt=Now()).values_list("aggregate", flat=True)
@@ -121,11 +121,11 @@ def _claim(outbox: Outbox) -> list[AbstractOutboxEvent]:
 
 def _mark(outbox: Outbox, relayed: Sequence[int]) -> None:
     rows = outbox._base_manager.using(outbox.database).filter(pk__in=relayed, relayed_at=None)
-    with crash.statement("events.mark_relayed", using=outbox.database):
+    with crash.statement("sagas.events.mark_relayed", using=outbox.database):
         rows.update(relayed_at=Now(), claimed_until=None)
 
 
 def _let_go(outbox: Outbox, claimed: Sequence[int]) -> None:
     rows = outbox._base_manager.using(outbox.database).filter(pk__in=claimed, relayed_at=None)
-    with crash.statement("events.let_go", using=outbox.database):
+    with crash.statement("sagas.events.let_go", using=outbox.database):
         rows.update(claimed_until=None)
