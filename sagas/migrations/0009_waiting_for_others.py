@@ -29,7 +29,7 @@ def add_jobs(apps, schema_editor):
         every, _ = schedules.get_or_create(every=seconds, period="seconds")
         jobs.get_or_create(
             name=name,
-            defaults={"task": task, "interval": every, "queue": queue, "expire_seconds": seconds},
+            defaults={"task": task, "interval": every, "queue": queue, "expire_seconds": max(seconds, 3600)},
         )
 
 

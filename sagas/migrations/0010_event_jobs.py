@@ -41,7 +41,7 @@ def add(apps, schema_editor):
     jobs = apps.get_model("django_celery_beat", "PeriodicTask").objects.using(alias)
     for name, (task, queue, seconds) in JOBS.items():
         every, _ = intervals.get_or_create(every=seconds, period="seconds")
-        values = {"task": task, "interval": every, "queue": queue, "expire_seconds": seconds}
+        values = {"task": task, "interval": every, "queue": queue, "expire_seconds": max(seconds, 3600)}
         jobs.get_or_create(name=name, defaults=values)
     members = apps.get_model("auth", "Group").objects.using(alias)
     seen = [

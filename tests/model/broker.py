@@ -15,6 +15,8 @@ from django.conf import settings
 from kombu import Connection, Queue
 
 _URL = "memory://"
+#: Events take no part in the order of a saga. Their messages are lost here: outboxes keep them.
+_LOST = ("events", "outgoing")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class Broker:
         for name in settings.CELERY_QUEUES:
             queue = Queue(name, channel=self._channel)
             queue.declare()
+            if name in _LOST:
+                queue.purge()
+                continue
             while (message := queue.get(no_ack=True)) is not None:
                 taken.append(
                     Message(
