@@ -51,7 +51,7 @@ def subscribe(*, sku: str, product_name: str, email: str) -> UUID:
     check_recipient(email)
     rows = Notice.objects.using(DATABASE)
     wanted = Notice(topic=Topic.BACK_IN_STOCK, sku=sku, product_name=product_name, recipient=email)
-    with crash.statement("notifications.subscribe", using=DATABASE):
+    with crash.committing("notifications.subscribe", using=DATABASE):
         rows.bulk_create([wanted], ignore_conflicts=True)
     waiting = rows.filter(topic=Topic.BACK_IN_STOCK, status=NoticeStatus.WAITING, sku=sku)
     kept = waiting.filter(recipient__iexact=email).first()
@@ -61,7 +61,7 @@ def subscribe(*, sku: str, product_name: str, email: str) -> UUID:
 def withdraw(*, notice_id: UUID) -> None:
     """Forget a notice that still waits: the product turned out to be there."""
     waiting = Notice.objects.using(DATABASE).filter(pk=notice_id, status=NoticeStatus.WAITING)
-    with crash.statement("notifications.withdraw", using=DATABASE):
+    with crash.committing("notifications.withdraw", using=DATABASE):
         waiting.delete()
 
 
@@ -217,5 +217,5 @@ def purge() -> int:
     """Forget addresses that nothing more is sent to, and those that waited in vain for a year."""
     old = Q(created_at__lte=Now() - KEPT) & ~Q(status__in=(NoticeStatus.WAITING, NoticeStatus.DUE))
     in_vain = Q(created_at__lte=Now() - WAITS)
-    with crash.statement("notifications.purge_notices", using=DATABASE):
+    with crash.committing("notifications.purge_notices", using=DATABASE):
         return Notice.objects.using(DATABASE).filter(old | in_vain).delete()[0]

@@ -81,7 +81,7 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str]) -> UUID |
         told_at=told.created_at,
     )
     events = ProviderEvent.objects.using(DATABASE)
-    with crash.statement("payments.keep_event", using=DATABASE):
+    with crash.committing("payments.keep_event", using=DATABASE):
         events.bulk_create([row], ignore_conflicts=True)
     kept = events.get(provider=provider, event_id=told.id)
     if kept.pk != row.pk:
@@ -126,7 +126,7 @@ def purge(*, older_than: timedelta) -> int:
     old = ProviderEvent.objects.using(DATABASE).filter(
         received_at__lt=Now() - older_than, next_attempt_at__isnull=True
     )
-    with crash.statement("payments.purge_events", using=DATABASE):
+    with crash.committing("payments.purge_events", using=DATABASE):
         deleted, _ = old.delete()
     return deleted
 

@@ -95,6 +95,6 @@ def _count(rows: QuerySet[Any]) -> int:
 def _delete(old: QuerySet[Any]) -> int:
     rows, deleted = old.model._base_manager.using(old.db), 0
     while keys := list(old.order_by("pk").values_list("pk", flat=True)[:_AT_ONCE]):
-        with crash.statement("sagas.events.purge", using=old.db):
+        with crash.committing("sagas.events.purge", using=old.db):
             deleted += rows.filter(pk__in=keys).delete()[0]
     return deleted

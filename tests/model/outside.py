@@ -14,11 +14,12 @@ from tooling.fakepay.provider import Provider
 from tooling.fakepay.server import Server
 from tooling.fakepay.tokens import TOKENS
 
-#: Every behaviour of the provider but the slow one: nothing waits here, time is moved.
+#: Every behaviour of the provider but the slow one, since time is moved here, and those that wait
+#: for a shopper: none of the model's goes to their bank.
 PAYMENT_TOKENS = tuple(
     f"{name}_3600" if f"{name}_N" in token.meaning else name
     for name, token in TOKENS.items()
-    if name != "tok_slow"
+    if name != "tok_slow" and not name.startswith("tok_requires_action")
 )
 
 
