@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,7 @@ CONFIG = REPOSITORY / "tooling" / "fuzz" / "schemathesis.toml"
 SEED = os.environ.get("FUZZ_SEED", "1")
 #: Without them the number of examples ends the run, so that the same seed does the same.
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
-EXAMPLES = "25"
+EXAMPLES = "50"
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__", transaction=True),
@@ -63,9 +64,11 @@ def test_whatever_is_sent_the_api_answers_as_its_document_says(
     sagas = Saga.objects.using("default")
     moving = Q(next_attempt_at__isnull=False) | Q(lease_until__isnull=False)
     eventually(lambda: sagas.filter(moving).count(), until=lambda count: count == 0, timeout=120)
+    ends = Counter(sagas.values_list("state", "reason"))
+    sys.stdout.write(f"What became of the checkouts: {dict(ends)}\n")
     # It went deep: checkouts of all ends, and none that waits for a person.
-    assert set(sagas.values_list("state", flat=True)) == {"COMPLETE", "COMPENSATED"}
-    assert sagas.filter(reason="cancelled").exists()
+    assert {state for state, _ in ends} == {"COMPLETE", "COMPENSATED"}
+    assert ends["COMPENSATED", "cancelled"] > 0
     assert not sagas.exclude(parked="").exists()
     # What each of them claims, domains and provider confirm.
     settings.FAKE_PROVIDER_URL = f"http://127.0.0.1:{shop.ports.provider}"

@@ -11,11 +11,13 @@ from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
 
 _PLACE = "POST /api/v1/checkouts"
+_CANCEL = "POST /api/v1/checkouts/{checkout_id}/cancel"
 
 #: A checkout's id, or its order's number -> the token that shows it to its guest.
 _tokens: dict[str, str] = {}
-#: The checkouts that were placed, the newest last.
-_newest: list[str] = []
+#: The checkouts that were placed, and those that nobody has tried to cancel; the newest last.
+_placed: list[str] = []
+_may_be_cancelled: list[str] = []
 
 
 @schemathesis.hook
@@ -33,19 +35,26 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
             # Only of one line does the dictionary know the total.
             body.pop("expected_total", None)
     named = case.path_parameters.get("checkout_id")
-    if named and named not in _tokens and _newest:
-        # A made-up id finds nothing; one test of that is enough (_newest is empty then).
-        case.path_parameters["checkout_id"] = _newest[-1]
+    if named and named not in _tokens and _placed:
+        # A made-up id finds nothing; it is tried until a checkout is placed, and no more then.
+        wanted = _may_be_cancelled if case.operation.label == _CANCEL else _placed
+        chosen = (wanted or _placed)[-1]
+        case.path_parameters["checkout_id"] = chosen
+        case.headers["Authorization"] = f"Order {_tokens[chosen]}"
 
 
 @schemathesis.hook
 def after_call(context: HookContext, case: Case[Any], response: Response) -> None:
-    """Remember whose token shows which checkout and which order."""
+    """Remember whose token shows which checkout and which order, and what was cancelled."""
+    if case.operation.label == _CANCEL:
+        named = case.path_parameters.get("checkout_id")
+        _may_be_cancelled[:] = [each for each in _may_be_cancelled if each != named]
     if "/checkouts" not in case.operation.path or response.status_code not in (200, 201, 202):
         return
     answer = response.json()
     if "order_token" in answer:
-        _newest.append(answer["id"])
+        _placed.append(answer["id"])
+        _may_be_cancelled.append(answer["id"])
     token = answer.get("order_token") or _tokens.get(answer.get("id"))
     if token:
         _tokens[answer["id"]] = token
@@ -61,7 +70,7 @@ class OrderToken:
         """Return the token that the request needs, or the newest."""
         places = case.path_parameters or {}
         named = str(places.get("checkout_id") or places.get("number"))
-        return _tokens.get(named) or (_tokens[_newest[-1]] if _newest else None)
+        return _tokens.get(named) or (_tokens[_placed[-1]] if _placed else None)
 
     def set(self, case: Case[Any], data: str, context: AuthContext) -> None:
         """Put it into the header."""
