@@ -143,7 +143,8 @@ def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool
     intents = 0
     with calls.asking():
         # Intents at the borders are read twice: the clocks differ.
-        entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
+        with crash.calling("payments.open_ledger"):
+            entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
         while page := _next(entries):
             ours = _payments_of(page)
             for entry in page:
