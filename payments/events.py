@@ -72,7 +72,8 @@ def receive(*, provider: str, body: bytes, headers: Mapping[str, str]) -> UUID |
     Raises:
         WebhookRefused: it is not the provider's; nothing was kept.
     """
-    told = gateway(provider).read_webhook(body=body, headers=headers)
+    with crash.calling("payments.read_webhook"):
+        told = gateway(provider).read_webhook(body=body, headers=headers)
     row = ProviderEvent(
         provider=provider,
         event_id=told.id,

@@ -29,7 +29,7 @@ class Order:
     program: str
     point: str
     moment: Moment
-    times: Mapping[How, int]
+    times: Mapping[How, int] = field(hash=False)
     passes: float = 1.0
 
     @property

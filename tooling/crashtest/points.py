@@ -141,15 +141,18 @@ def _parameters(function: Function) -> list[str]:
 _PUBLISHING = {"apply_async", "send_task", "delay", "delay_on_commit", "apply_async_on_commit"}
 #: Opens or ends a transaction; ``crash.committing`` does both.
 _TRANSACTING = {"atomic", "set_autocommit", "commit"}
-#: Transactions in which nothing is written, with why they are there.
-_ONLY_READ = {"inventory.auditing": "a time-out of its own, by SET LOCAL"}
+#: Transactions that commit nothing of their own, with why they are there.
+_ONLY_READ = {
+    "inventory.auditing": "a time-out of its own, by SET LOCAL",
+    "sagas.events.inbox": "a savepoint in the transaction of its entry, which is named",
+}
 #: Calls another system.
 _OUTSIDE = {"notifications.delivery.deliver"}
 _PROVIDER = "payments.gateways.registry.gateway"
 #: Speaks to other systems; to be imported by the adapters only, whose callers name the call.
 _WIRES = {"httpx", "smtplib", "socket", "stripe", "requests", "urllib.request", "http.client",
           "django.core.mail"}  # fmt: skip
-_ADAPTERS = ("payments.gateways.", "notifications.delivery")
+_ADAPTERS = ("payments.gateways.", "notifications.delivery", "notifications.webhooks.")
 
 
 def unnamed(modules: Sequence[Module]) -> list[str]:
