@@ -164,9 +164,7 @@ def stack(
         **SHORT_TIMES,
         "BROKER_URL": broker_url,
         # A test that puts an order into this folder lets a process die there.
-        "CRASH_PLAN": str(folder / "crashes"),
     }
-    (folder / "crashes").mkdir()
     supervisor = Supervisor(
         environment=environment,
         folder=REPOSITORY,

@@ -132,7 +132,7 @@ def test_a_relay_that_is_killed_between_publishing_and_marking_doubles_without_e
     shop: Stack,
 ) -> None:
     """Guard: ``orders_inbox_once`` and ``notifications_inbox_once``."""
-    plan = FolderPlan(shop.folder / "crashes")
+    plan = FolderPlan(shop.plans / "events")
     plan.arm("sagas.events.mark_relayed", Moment.BEFORE, {How.EXIT: [1]})
     placed = shop.place(key="killed-relay")
     assert shop.settled(placed)["status"] == "completed"

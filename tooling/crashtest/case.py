@@ -4,7 +4,7 @@ import math
 import random
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sagas.participant.crash import Moment
 from sagas.participant.crash_plan import How
