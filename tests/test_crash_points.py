@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pytest_django import Settings
 
 from sagas.participant.crash import Moment
 from sagas.participant.crash_plan import How
@@ -22,8 +23,9 @@ BEFORE, AFTER = Moment.BEFORE, Moment.AFTER
 
 
 @pytest.fixture
-def stage(shop: Stack) -> Iterator[Stage]:
-    """The running system of this folder, as the crash test sees it."""
+def stage(shop: Stack, settings: Settings) -> Iterator[Stage]:
+    """The running system of this folder, as the crash test sees it; its audit runs in here."""
+    settings.FAKE_PROVIDER_URL = f"http://127.0.0.1:{shop.ports.provider}"
     seen = Shop(
         supervisor=shop.supervisor,
         ports=shop.ports,
