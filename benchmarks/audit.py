@@ -114,7 +114,7 @@ def _tidy_up() -> None:
         )
         cursor.execute(
             "UPDATE sagas_saga SET revision = revision + 1, updated_at = now() WHERE id IN"
-            " (SELECT id FROM sagas_saga WHERE state = 'COMPLETE' LIMIT %s)",
+            " (SELECT id FROM sagas_saga WHERE state = 'COMPLETE' ORDER BY id LIMIT %s)",
             [_CHANGED],
         )
 

@@ -28,7 +28,8 @@ def audited_mails(*, among: Among) -> list[AuditedMail]:
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no mail."""
-    mail = Message.objects.using(DATABASE).filter(saga_id=OuterRef("saga_id"))
+    mails = among.narrow(Message.objects.using(DATABASE))
+    mail = mails.filter(saga_id=OuterRef("saga_id"))
     receipts = Receipt.objects.using(DATABASE).filter(~Exists(mail))
     return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
 

@@ -25,10 +25,11 @@ from sagas.participant import crash
 
 #: How far the provider's clock and ours may differ.
 SKEW = timedelta(minutes=5)
-#: Of what span of time the ids are kept in memory.
+#: The shortest span of time that is read at once, since its borders are read twice.
 _SPAN = timedelta(minutes=30)
 #: No provider's ledger goes back further.
 _EVER = datetime(2010, 1, 1, tzinfo=UTC)
+#: Payments of one span, unless more of them fall into the shortest.
 _PAGE = 1_000
 
 
@@ -126,12 +127,11 @@ def strangers(refs: Iterable[str]) -> list[Disagreement]:
 
 
 def _end_of_span(provider: str, at: datetime, before: datetime) -> datetime:
-    """Return where a span ends that begins at ``at``: a time without payments is one span."""
+    """Return where a span ends that begins at ``at``: after a page of payments, or some time."""
     payments = Payment.objects.using(DATABASE).filter(provider=provider, created_at__gte=at)
-    first = payments.order_by("created_at").values_list("created_at", flat=True).first()
-    if first is None or first >= before:
-        return before
-    return min(before, first if first - at > _SPAN else at + _SPAN)
+    times = payments.order_by("created_at").values_list("created_at", flat=True)
+    next_page = times[_PAGE : _PAGE + 1].first()
+    return before if next_page is None else min(before, max(next_page, at + _SPAN))
 
 
 def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool) -> Span:

@@ -44,12 +44,17 @@ class Among:
             Crowded: the range holds more rows than are read at once.
         """
         if self.ids is not None:
-            return _fetched(rows.filter(**{f"{saga}__in": self.ids})) if self.ids else []
-        span = {f"{saga}__gt": self.after, f"{saga}__lte": self.upto}
-        found = _fetched(rows.filter(**span)[: _MOST_ROWS + 1])
+            return _fetched(self.narrow(rows, saga=saga)) if self.ids else []
+        found = _fetched(self.narrow(rows, saga=saga)[: _MOST_ROWS + 1])
         if len(found) > _MOST_ROWS:
             raise Crowded
         return found
+
+    def narrow(self, rows: QuerySet[Any, Any], *, saga: str = "saga_id") -> QuerySet[Any, Any]:
+        """Return those of ``rows`` whose field ``saga`` is among these sagas."""
+        if self.ids is not None:
+            return rows.filter(**{f"{saga}__in": self.ids})
+        return rows.filter(**{f"{saga}__gt": self.after, f"{saga}__lte": self.upto})
 
     def halves(self) -> tuple["Among", "Among"]:
         """Return the two halves of a range; together they are the whole."""

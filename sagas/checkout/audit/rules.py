@@ -42,7 +42,7 @@ def order_faults(claim: Claim, order: AuditedOrder | None) -> Iterator[Fault]:
         what = f"its order is over {order.total} {order.currency}"
         yield _order_fault(claim, "order-total", what)
     if order is not None and order.lines_total != order.total:
-        what = f"the lines of its order come to {order.lines_total or 0}, not {order.total}"
+        what = f"the lines of its order come to {order.lines_total}, not {order.total}"
         yield _order_fault(claim, "order-lines", what)
 
 
@@ -95,8 +95,9 @@ def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault
     if not 0 <= payment.refunded <= payment.captured <= payment.amount:
         what = f"captured {payment.captured}, refunded {payment.refunded} of {payment.amount}"
         yield _money_fault(claim, "refunded-captured-amount", what, abs(net))
-    if max(payment.charges, payment.refunds) > 1:
-        what = f"{payment.charges} charges and {payment.refunds} refunds got through"
+    done = (payment.done or "").split()
+    if max(done.count("charge"), done.count("refund")) > 1:
+        what = f"got through: {', '.join(sorted(done))}"
         yield _money_fault(claim, "one-charge-one-refund", what, payment.amount)
     if must_hold and net != claim.amount:
         what = f"captured {payment.captured}, refunded {payment.refunded} of {claim.amount}"

@@ -175,7 +175,8 @@ def test_a_provider_that_is_away_is_not_called_fine(
 def test_the_ledger_is_read_span_by_span(
     guest: Shopper, provider: FakeProvider, smtp: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Memory holds the ids of one span of time; a time without payments is one span."""
+    """Memory holds the ids of one span: some payments, or some time."""
+    monkeypatch.setattr(reconciling, "_PAGE", 1)
     monkeypatch.setattr(reconciling, "_SPAN", timedelta(milliseconds=1))
     monkeypatch.setattr(reconciling, "SKEW", timedelta(seconds=2))
     for _ in range(3):
