@@ -165,9 +165,12 @@ def _next(entries: Iterator[Entry]) -> Sequence[Entry]:
 
 
 def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
-    """Ask, then read our row again: what was written meanwhile is not held against it."""
+    """Ask between two reads of our row: what was written meanwhile is not held against it.
+
+    Amounts only grow, here and there. So what the ledger lacks must have been here before it was
+    asked, and what we lack must not be here afterwards.
+    """
     entry = _exact(ours.provider, ref)
-    ours = next(iter(_ours(_rows().filter(pk=ours.pk))), ours)
     if entry is None:
         if ref == ours.ref:
             yield _said(
@@ -178,7 +181,9 @@ def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
                 ours.captured,
             )
         return
-    yield from _differences(ours, entry)
+    before = {said.rule for said in _differences(ours, entry)}
+    after = next(iter(_ours(_rows().filter(pk=ours.pk))), ours)
+    yield from (said for said in _differences(after, entry) if said.rule in before)
 
 
 def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:

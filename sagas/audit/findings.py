@@ -30,8 +30,9 @@ def keep(faults: Sequence[Fault]) -> list[Finding]:
         for finding in known:
             _describe(finding, by_key.pop(finding.key))
         Finding.objects.using(DATABASE).bulk_update(known, _CHANGING)
-        # Two runs at once may both find it first: the open key lets one row stand.
-        new = [_describe(Finding(key=key), fault) for key, fault in by_key.items()]
+        # Two runs at once may both find it first: the open key lets one row stand, and one order
+        # of keys lets neither wait for the other.
+        new = [_describe(Finding(key=key), by_key[key]) for key in sorted(by_key)]
         Finding.objects.using(DATABASE).bulk_create(new, ignore_conflicts=True)
     return new
 

@@ -1,7 +1,8 @@
 """One run of the audit: its row, what it found, what is gone, and who is told."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.db.models.functions import Now
 
 from sagas import alerts, journal
 from sagas.audit import findings, looking, scopes
-from sagas.audit.scopes import OUTSIDE, SAGAS
+from sagas.audit.scopes import OUTSIDE, SAGAS, Looks
 from sagas.auditor import Seen, Severity
 from sagas.models import DATABASE, AuditRun, Finding
 from sagas.participant import crash
@@ -34,19 +35,27 @@ Marks = Mapping[str, datetime]
 class _Run:
     row: AuditRun
     seen: Seen = field(default_factory=Seen)
-    new: list[Finding] = field(default_factory=list)
+    #: New violations: how many, and the first of them.
+    news: int = 0
+    first_news: list[Finding] = field(default_factory=list)
     is_cut_short: bool = False
 
-    def follow(self, look: Iterator[int], *, until: float) -> None:
+    def follow(self, look: Looks, *, until: float) -> None:
         """Write down what each page brought, so that memory holds the faults of one only."""
-        for sagas in look:
-            self.row.sagas += sagas
-            new = findings.keep(self.seen.faults)
-            self.seen.faults.clear()
-            self.new += [each for each in new if each.severity == Severity.VIOLATION]
-            if time.monotonic() > until:
-                self.is_cut_short = True
-                return
+        with closing(look):
+            for sagas in look:
+                self.row.sagas += sagas
+                self._write_down()
+                if time.monotonic() > until:
+                    self.is_cut_short = True
+                    return
+
+    def _write_down(self) -> None:
+        kept = findings.keep(self.seen.faults)
+        self.seen.faults.clear()
+        new = [each for each in kept if each.severity == Severity.VIOLATION]
+        self.news += len(new)
+        self.first_news += new[: _NAMED - len(self.first_news)]
 
 
 def run(
@@ -93,12 +102,12 @@ def last_run() -> AuditRun | None:
 
 def _look(
     this: _Run, saga_id: UUID | None, before: Marks, now: Marks, ledger_since: datetime | None
-) -> Iterator[int]:
+) -> Looks:
     if saga_id is not None:
         return scopes.one(this.seen, saga_id)
     if this.row.scope == Scope.CHANGED and SAGAS in before:
         return scopes.changed(this.seen, run=this.row, since=before, until=now)
-    return scopes.everything(this.seen, ledger_since=ledger_since)
+    return scopes.everything(this.seen, run=this.row, ledger_since=ledger_since)
 
 
 def _marks_before() -> Marks:
@@ -147,5 +156,5 @@ def _finish(this: _Run, *, seconds: float) -> None:
         "audited", scope=row.scope, sagas=row.sagas, charges=row.charges, seconds=row.seconds,
         violations=row.violations, waiting=row.waiting, not_looked_at=row.not_looked_at,
     )  # fmt: skip
-    if this.new:
-        alerts.audit_found(len(this.new), this.new[:_NAMED])
+    if this.news:
+        alerts.audit_found(this.news, this.first_news)

@@ -3,7 +3,7 @@
 Each yields how many sagas it has just looked at; what it found is in ``seen`` by then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -29,17 +29,20 @@ _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _ASKED = 20
 
 Marks = Mapping[str, datetime]
+#: How many sagas were looked at since the last one; closed when a run is cut short.
+Looks = Generator[int, None, None]
 
 
-def everything(seen: Seen, *, ledger_since: datetime | None = None) -> Iterator[int]:
+def everything(seen: Seen, *, run: AuditRun, ledger_since: datetime | None) -> Looks:
     """Look at all sagas, all rows of the domains, and the ledgers, from a moment on if given."""
     yield from looking.look_at_everything(seen)
     for auditor in looking.auditors():
         yield from _outside(auditor, seen, since=ledger_since)
+        yield from _outside_before(auditor, seen, run)
     yield _totals(seen)
 
 
-def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Iterator[int]:
+def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Looks:
     """Look at what was written since then, what should have moved, and what was found before.
 
     Args:
@@ -62,7 +65,7 @@ def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Iterato
     yield _totals(seen)
 
 
-def one(seen: Seen, saga_id: UUID) -> Iterator[int]:
+def one(seen: Seen, saga_id: UUID) -> Looks:
     """Look at one saga, and ask the outside world about it."""
     known = findings.of_saga(saga_id).exclude(subject="").values_list("subject", flat=True)
     yield looking.look_at([saga_id], seen)

@@ -15,7 +15,7 @@ from notifications import services as notifications
 from orders import services as orders
 from payments import services as payments
 from sagas.auditor import Claim, Fault, Seen, Suspects
-from sagas.checkout.audit import rules
+from sagas.checkout.audit import belonging, ledger, rules
 from sagas.participant.among import Among, SagaKey, clock
 
 log = structlog.get_logger(__name__)
@@ -38,24 +38,24 @@ class CheckoutAuditor:
     """Keeps ``sagas.auditor.Auditor`` for checkouts, whose domains all others use too."""
 
     sources: Sequence[str] = tuple(_TOUCHED)
-    ledgers: Sequence[str] = (rules.PROVIDER,)
+    ledgers: Sequence[str] = (ledger.PROVIDER,)
 
     def look(self, claims: Mapping[SagaKey, Claim], among: Among) -> Seen:
         """Read the domains' rows among these sagas and compare them with the claims."""
         seen = Seen()
         mine = [claim for claim in claims.values() if claim.kind == KIND]
-        of = _Rows(among, claims, seen)
-        orders_of = of.read(rules.ORDERS, orders.audited_orders, rules.order_of_nobody)
-        held_of = of.read(rules.INVENTORY, inventory.audited_reservations, rules.stock_of_nobody)
-        paid_of = of.read(rules.PAYMENTS, payments.audited_payments, rules.payment_of_nobody)
-        mails = of.mails()
-        of.lone_receipts()
+        rows = _Rows(among, claims, seen)
+        made = rows.read(rules.ORDERS, orders.audited_orders, belonging.order_of_nobody)
+        held = rows.read(rules.INVENTORY, inventory.audited_reservations, belonging.stock_of_nobody)
+        paid = rows.read(rules.PAYMENTS, payments.audited_payments, belonging.payment_of_nobody)
+        mails = rows.mails()
+        rows.lone_receipts()
         seen.faults += chain(
-            _each(mine, rules.order_faults, orders_of),
-            _each(mine, rules.stock_faults, held_of),
-            _each(mine, rules.goods_faults, orders_of, held_of),
-            _each(mine, rules.money_faults, paid_of),
-            _each(mine, rules.paid_faults, orders_of, paid_of),
+            _each(mine, rules.order_faults, made),
+            _each(mine, rules.stock_faults, held),
+            _each(mine, rules.goods_faults, made, held),
+            _each(mine, rules.money_faults, paid),
+            _each(mine, rules.paid_faults, made, paid),
             _each(mine, rules.mail_faults, *mails),
         )
         return seen
@@ -64,9 +64,9 @@ class CheckoutAuditor:
         """Ask the provider about each of these alone, as it is now."""
         mine = [(saga_id, ref) for saga_id, ref in suspects if str(saga_id) in claims]
         seen = Seen()
-        said = _ask(rules.PROVIDER, seen, lambda: payments.disagreements_of(mine)) or []
+        said = _ask(ledger.PROVIDER, seen, lambda: payments.disagreements_of(mine)) or []
         faults = (
-            rules.ledger_fault(claims[str(each.saga_id)], each)
+            ledger.ledger_fault(claims[str(each.saga_id)], each)
             for each in said
             if each.saga_id is not None
         )
@@ -99,12 +99,12 @@ class CheckoutAuditor:
                 self.look_at_strangers(span.strangers, seen)
                 yield span.suspects
         except (*_AWAY, DatabaseError) as error:
-            _note_silence(rules.PROVIDER, seen, error)
+            _note_silence(ledger.PROVIDER, seen, error)
 
     def look_at_strangers(self, subjects: Sequence[str], seen: Seen) -> None:
         """Look again at charges that no payment of ours was found for."""
-        found = _ask(rules.PROVIDER, seen, lambda: payments.strangers(subjects)) or []
-        seen.faults += map(rules.stranger_fault, found)
+        found = _ask(ledger.PROVIDER, seen, lambda: payments.strangers(subjects)) or []
+        seen.faults += map(ledger.stranger_fault, found)
 
 
 CHECKOUT = CheckoutAuditor()
@@ -132,8 +132,8 @@ class _Rows:
         confirmations = [mail for mail in mails if mail.kind == "confirmation"]
         apologies = [mail for mail in mails if mail.kind != "confirmation"]
         return (
-            self._by_saga(source, confirmations, rules.mail_of_nobody),
-            self._by_saga(source, apologies, rules.mail_of_nobody),
+            self._by_saga(source, confirmations, belonging.mail_of_nobody),
+            self._by_saga(source, apologies, belonging.mail_of_nobody),
         )
 
     def lone_receipts(self) -> None:
@@ -141,7 +141,7 @@ class _Rows:
         for source, domain in _RECEIPTS.items():
             lone = _ask(source, self._seen, partial(domain, among=self._among)) or []
             self._seen.faults += (
-                rules.receipt_of_nobody(source, saga_id)
+                belonging.receipt_of_nobody(source, saga_id)
                 for saga_id in set(lone) - self._claims.keys()
             )
 
@@ -152,7 +152,8 @@ class _Rows:
         for row in rows:
             saga_id: SagaKey = row[0]  # type: ignore[index]
             if found.setdefault(saga_id, row) is not row:
-                self._seen.faults.append(rules.doubled(source, saga_id, self._claims.get(saga_id)))
+                claim = self._claims.get(saga_id)
+                self._seen.faults.append(belonging.doubled(source, saga_id, claim))
         self._seen.faults += (of_nobody(found[each]) for each in found.keys() - self._claims.keys())
         return found
 

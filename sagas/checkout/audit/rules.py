@@ -13,13 +13,13 @@ from django.urls import reverse
 from inventory.services import AuditedReservation, Miscount
 from notifications.services import AuditedMail
 from orders.services import AuditedOrder
-from payments.services import AuditedPayment, Disagreement
+from payments.services import AuditedPayment
 from sagas.auditor import Claim, Fault, Mend, Severity
 from sagas.models import COMPENSATED, COMPENSATING, COMPLETE, FAILED
 from sagas.participant.among import SagaKey
 
 ORDERS, INVENTORY, PAYMENTS = "orders", "inventory", "payments"
-NOTIFICATIONS, PROVIDER = "notifications", "provider"
+NOTIFICATIONS = "notifications"
 
 #: A payment that will never move money again, unless the provider captures it late.
 _CLOSED = ("CANCELLED", "REFUNDED")
@@ -149,56 +149,6 @@ def mail_faults(
         )
 
 
-def order_of_nobody(order: AuditedOrder) -> Fault:
-    """An order belongs to a saga."""
-    return Fault(
-        saga_id=UUID(order.saga_id),
-        invariant="order-has-a-saga",
-        what=f"there is an order, {order.status}, and no saga",
-        sources=(ORDERS,),
-        amount=order.total,
-        currency=order.currency,
-        page=_rows_page("orders_order", order.saga_id),
-    )
-
-
-def stock_of_nobody(held: AuditedReservation) -> Fault:
-    """A reservation belongs to a saga."""
-    return Fault(
-        saga_id=UUID(held.saga_id),
-        invariant="reservation-has-a-saga",
-        what=f"there is a reservation of {held.goods}, {held.status}, and no saga",
-        sources=(INVENTORY,),
-        mend=Mend.STOCK,
-        page=_rows_page("inventory_reservation", held.saga_id),
-    )
-
-
-def payment_of_nobody(payment: AuditedPayment) -> Fault:
-    """A payment belongs to a saga."""
-    return Fault(
-        saga_id=UUID(payment.saga_id),
-        invariant="payment-has-a-saga",
-        what=f"there is a payment, {payment.status}, and no saga",
-        sources=(PAYMENTS,),
-        amount=payment.captured - payment.refunded,
-        currency=payment.currency,
-        page=_rows_page("payments_payment", payment.saga_id),
-    )
-
-
-def mail_of_nobody(mail: AuditedMail) -> Fault:
-    """A mail belongs to a saga."""
-    return Fault(
-        saga_id=UUID(mail.saga_id),
-        invariant="mail-has-a-saga",
-        what=f"there is a mail, {mail.kind}, {mail.status}, and no saga",
-        sources=(NOTIFICATIONS,),
-        subject=mail.kind,
-        page=_rows_page("notifications_message", mail.saga_id),
-    )
-
-
 def miscount_fault(count: Miscount) -> Fault:
     """The shelf agrees with the reservations, and nothing is sold twice."""
     off = max(abs(count.reserved - count.held), count.reserved - count.on_hand, 0)
@@ -213,78 +163,6 @@ def miscount_fault(count: Miscount) -> Fault:
         subject=count.sku,
         page=reverse("admin:inventory_stock_change", args=[count.sku]),
     )
-
-
-def ledger_fault(claim: Claim, said: Disagreement) -> Fault | None:
-    """The provider's ledger tells the same story, once nothing moves any more.
-
-    A moving saga is about to find out by itself; but what we have written as done must be
-    there from the first moment on.
-    """
-    at_rest = claim.state in (COMPLETE, COMPENSATED)
-    waits = claim.state == FAILED or bool(claim.parked)
-    is_known_to_come = said.rule in ("captured-there-not-here", "refunded-there-not-here")
-    if is_known_to_come and not at_rest and not waits:
-        return None
-    severity = Severity.WAITS if is_known_to_come and not at_rest else Severity.VIOLATION
-    return Fault(
-        saga_id=UUID(claim.saga_id),
-        invariant=said.rule,
-        what=said.what,
-        sources=(PROVIDER, PAYMENTS),
-        amount=said.amount,
-        currency=said.currency,
-        severity=severity,
-        mend=_ledger_mend(claim, said),
-        subject=said.ref,
-        page=reverse("admin:sagas_saga_change", args=[claim.saga_id]),
-    )
-
-
-def stranger_fault(said: Disagreement) -> Fault:
-    """Every charge has an earlier payment of ours."""
-    return Fault(
-        saga_id=None,
-        invariant=said.rule,
-        what=said.what,
-        sources=(PROVIDER, PAYMENTS),
-        amount=said.amount,
-        currency=said.currency,
-        subject=said.ref,
-        page=f"{reverse('admin:payments_payment_changelist')}?q={said.ref}",
-    )
-
-
-def receipt_of_nobody(source: str, saga_id: SagaKey) -> Fault:
-    """A receipt belongs to a saga."""
-    return Fault(
-        saga_id=UUID(saga_id),
-        invariant="receipt-has-a-saga",
-        what=f"{source} has a receipt, and there is no saga",
-        sources=(source,),
-        subject=source,
-    )
-
-
-def doubled(source: str, saga_id: SagaKey, claim: Claim | None) -> Fault:
-    """A domain keeps one row a saga, and one mail of a kind."""
-    return Fault(
-        saga_id=UUID(saga_id),
-        invariant="one-row-a-saga",
-        what=f"{source} has more than one row of it",
-        sources=(source,),
-        amount=claim.amount if claim else 0,
-        currency=claim.currency if claim else "",
-        subject=source,
-    )
-
-
-def _ledger_mend(claim: Claim, said: Disagreement) -> Mend:
-    if said.rule == "captured-there-not-here":
-        return Mend.ASK
-    if said.rule == "refunded-there-not-here" and claim.state == COMPLETE:
-        return Mend.COMPENSATE  # finds the refund that was made, and undoes the rest
-    return Mend.BY_HAND
 
 
 def _turn_back(claim: Claim) -> Mend:
@@ -327,12 +205,12 @@ def _fault(
 
 
 def _reservations(claim: Claim) -> str:
-    return _rows_page("inventory_reservation", claim.saga_id)
+    return rows_page("inventory_reservation", claim.saga_id)
 
 
 def _mails(claim: Claim) -> str:
-    return _rows_page("notifications_message", claim.saga_id)
+    return rows_page("notifications_message", claim.saga_id)
 
 
-def _rows_page(model: str, saga_id: SagaKey) -> str:
+def rows_page(model: str, saga_id: SagaKey) -> str:
     return f"{reverse(f'admin:{model}_changelist')}?q={saga_id}"

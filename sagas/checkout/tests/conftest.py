@@ -5,9 +5,11 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth import get_user_model
 
-from notifications.tests.conftest import smtp
+from notifications.tests.conftest import MailServer, smtp
 from payments.tests.conftest import mortal_provider, provider, running_provider
+from payments.tests.provider import FakeProvider
 from sagas.checkout.tests.auditing import Vandal, vandalism
+from sagas.checkout.tests.breaking import Scene, Shop
 from sagas.checkout.tests.shopping import Shopper, stock_the_shelf
 
 __all__ = ["mortal_provider", "provider", "running_provider", "smtp"]
@@ -32,3 +34,13 @@ def customer(shelf: None) -> Shopper:
 def vandal(db: None) -> Iterator[Vandal]:
     with vandalism() as vandal:
         yield vandal
+
+
+@pytest.fixture
+def shop(guest: Shopper, mortal_provider: FakeProvider, smtp: MailServer, vandal: Vandal) -> Shop:
+    return Shop(guest, vandal)
+
+
+@pytest.fixture
+def complete(shop: Shop) -> Scene:
+    return shop.complete()

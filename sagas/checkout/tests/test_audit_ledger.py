@@ -8,9 +8,13 @@ from pytest_django import Settings
 
 from notifications.tests.conftest import MailServer
 from payments import reconciling
+from payments.gateways.fake import FakeGateway
+from payments.gateways.ledger import Entry
 from payments.models import Payment
+from payments.services import reverse_payment
 from payments.tests.provider import FakeProvider
 from sagas import verbs
+from sagas.audit import findings, runs
 from sagas.audit.runs import Scope
 from sagas.auditor import Mend
 from sagas.checkout.tests.auditing import Told, Vandal, audit, told
@@ -170,6 +174,36 @@ def test_a_provider_that_is_away_is_not_called_fine(
     audit(Scope.CHANGED)
     settings.FAKE_PROVIDER_URL = provider.url
     assert told(Scope.CHANGED) == [one(paid, "charged-twice")]
+
+
+def test_what_is_older_than_a_runs_window_is_asked_for_again_and_stays_open(
+    paid: UUID, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charge(provider, uuid4())
+    charge(provider, payment_of(paid).pk)
+    assert len(told()) == 2
+    monkeypatch.setattr(reconciling, "SKEW", timedelta(0))
+    run = runs.run(Scope.EVERYTHING, ledger=timedelta(seconds=-60))
+    assert (run.charges, run.violations) == (0, 2)
+
+
+def test_a_refund_that_comes_between_the_two_reads_is_no_finding(
+    paid: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guard: our payment is read before the ledger too (without it, we seem to be ahead)."""
+    verbs.compensate(paid, mandate=NOBODY, past_pivot=True)
+    asked = FakeGateway.entry
+
+    def entry(self: FakeGateway, *, ref: str) -> Entry | None:
+        found = asked(self, ref=ref)
+        # Its effect is there, and the saga's row has not moved yet.
+        reverse_payment(saga_id=paid)
+        return found
+
+    monkeypatch.setattr(FakeGateway, "entry", entry)
+    audit(Scope.ONE, paid)
+    assert payment_of(paid).refunded == TOTAL
+    assert list(findings.of_saga(paid)) == []
 
 
 def test_the_ledger_is_read_span_by_span(
