@@ -48,7 +48,7 @@ def audited_reservations(*, among: Among) -> list[AuditedReservation]:
     """Return the reservations of these sagas; Crowded if they are too many for one range."""
     # By an index for each reservation: a join would read all lines for every page.
     of_one = ReservationLine.objects.using(DATABASE).filter(reservation=OuterRef("pk")).order_by()
-    as_text = StringAgg(_LINE, Value(" "), order_by=Collate("product_id", "C"))
+    as_text = StringAgg(_LINE, " ", order_by=Collate("product_id", "C"))
     goods = Subquery(of_one.values("reservation").annotate(goods=as_text).values("goods"))
     rows = Reservation.objects.using(DATABASE).order_by().annotate(goods=goods)
     read = rows.values_list(SAGA_KEY, "status", "goods")

@@ -30,7 +30,7 @@ def audited_orders(*, among: Among) -> list[AuditedOrder]:
     """Return the orders of these sagas; Crowded if they are too many for one range."""
     # By an index for each order: a join would read all lines of all orders for every page.
     of_one = OrderLine.objects.using(DATABASE).filter(order=OuterRef("pk")).order_by()
-    goods = StringAgg(_LINE, Value(" "), order_by=Collate("sku", "C"))
+    goods = StringAgg(_LINE, " ", order_by=Collate("sku", "C"))
     as_text = Concat(
         Cast(Sum("line_total"), TextField()), Value(" "), goods, output_field=TextField()
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Exists, F, OuterRef, Subquery, Value
+from django.db.models import Exists, F, OuterRef, Subquery
 
 from payments.models import DATABASE, OperationStatus, Payment, PaymentOperation, Receipt
 from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
@@ -29,7 +29,7 @@ def audited_payments(*, among: Among) -> list[AuditedPayment]:
     # By an index for each payment: a join would read all operations for every page.
     of_one = PaymentOperation.objects.using(DATABASE).filter(payment=OuterRef("pk")).order_by()
     through = of_one.filter(status=OperationStatus.SUCCEEDED).values("payment")
-    done = Subquery(through.annotate(kinds=StringAgg("kind", Value(" "))).values("kinds"))
+    done = Subquery(through.annotate(kinds=StringAgg("kind", " ")).values("kinds"))
     rows = Payment.objects.using(DATABASE).order_by().annotate(done=done)
     read = rows.values_list(
         SAGA_KEY, "status", "amount", "captured", "refunded", "currency", "done"

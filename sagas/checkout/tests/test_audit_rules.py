@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from sagas import verbs
+from sagas.audit import findings
 from sagas.auditor import Mend
 from sagas.checkout.tests.auditing import told
 from sagas.checkout.tests.breaking import (
@@ -38,6 +39,7 @@ from sagas.checkout.tests.breaking import (
     unsend_mail,
     write_mail,
 )
+from sagas.checkout.tests.shopping import id_of
 from sagas.tests.conftest import NOBODY, drive
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -110,6 +112,20 @@ COMPLETE: list[tuple[Break, Faults]] = [
 
 def test_what_breaks_a_complete_checkout_is_seen(shop: Shop) -> None:
     break_each(shop.complete, COMPLETE)
+
+
+def test_what_was_ordered_and_what_is_held_are_told_line_by_line(shop: Shop) -> None:
+    lines = [{"sku": "MUG", "quantity": 2}, {"sku": "BOWL", "quantity": 1}]
+    scene = Scene(drive(id_of(shop.guest.place(lines=lines))).pk, shop.vandal)
+    assert told() == []
+    scene.inventory(
+        "UPDATE inventory_reservationline SET quantity = 1 WHERE sku = 'MUG' AND reservation_id ="
+        " (SELECT id FROM inventory_reservation WHERE saga_id = %s)"
+    )
+    scene.reserved(-1)
+    assert [rule for rule, *_ in told()] == ["stock-is-the-orders"]
+    (finding,) = findings.of_saga(scene.saga_id)
+    assert finding.what == "COMPLETE, but ordered BOWL*1 MUG*2, held BOWL*1 MUG*1"
 
 
 def test_a_charge_whose_payment_is_gone_belongs_to_nobody(complete: Scene) -> None:
