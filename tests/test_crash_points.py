@@ -16,6 +16,7 @@ from tooling.crashtest.play import SCENARIOS, staged
 from tooling.crashtest.running import run
 from tooling.crashtest.scenario import Stage
 from tooling.crashtest.shop import Shop, plans_in
+from tooling.local import stack as processes
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
 
@@ -26,6 +27,7 @@ BEFORE, AFTER = Moment.BEFORE, Moment.AFTER
 def stage(shop: Stack, settings: Settings) -> Iterator[Stage]:
     """The running system of this folder, as the crash test sees it; its audit runs in here."""
     settings.FAKE_PROVIDER_URL = f"http://127.0.0.1:{shop.ports.provider}"
+    _forget_charges(shop)
     seen = Shop(
         supervisor=shop.supervisor,
         ports=shop.ports,
@@ -38,6 +40,15 @@ def stage(shop: Stack, settings: Settings) -> Iterator[Stage]:
     )
     with staged(seen) as stage:
         yield stage
+
+
+def _forget_charges(shop: Stack) -> None:
+    """Give the provider empty books: tables are emptied between tests, and the audit compares."""
+    shop.supervisor.stop("provider")
+    journal = shop.folder / "provider.jsonl"
+    journal.unlink()
+    shop.supervisor.start(processes.provider(journal, shop.ports))
+    shop.supervisor.wait_ready("provider")
 
 
 def order(program: str, point: str, moment: Moment, how: How, times: int = 1) -> Order:

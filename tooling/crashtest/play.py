@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from django.contrib.auth.models import User
 from django.db import connections
 
-from inventory.services import receive_stock
 from sagas.participant.crash_plan import How
 from tooling.crashtest import report as reports
 from tooling.crashtest.case import (
@@ -26,13 +25,12 @@ from tooling.crashtest.recording import Recording, chosen, meetings, unpassed
 from tooling.crashtest.running import Report, record, run
 from tooling.crashtest.scenario import Scenario, Stage
 from tooling.crashtest.scenarios import ALL
+from tooling.crashtest.scenarios.upkeep import restock
 from tooling.crashtest.shop import Shop
 from tooling.crashtest.source import product
 from tooling.local.instance import REPOSITORY
 
 _NOT_COMPLETE = 2
-_PLENTY = 1_000_000
-_SOLD = ("MUG-BLUE", "TEAPOT", "TOWEL")
 #: Points that no scenario of a shop passes, with why.
 _NOT_PLAYED = {
     "inventory.adjust_stock": "the admin calls it in a transaction, inventory.correct_stock",
@@ -44,8 +42,7 @@ SCENARIOS = {scenario.name: scenario for scenario in ALL}
 
 def play(shop: Shop, given: argparse.Namespace, *, begun: float) -> int:
     """Run the crash test on a running shop; 0 only if every case ended as it must."""
-    for sku in _SOLD:
-        receive_stock(sku=sku, quantity=_PLENTY)
+    restock()
     with staged(shop) as stage:
         return _play(stage, given, begun)
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import httpx
 from django.db.models import Q
 
 from sagas.audit import runs
@@ -15,10 +16,11 @@ from sagas.participant.crash_plan import How
 from tooling.crashtest import evidence
 from tooling.crashtest.case import Case, Order
 from tooling.crashtest.deaths import Deaths, dying
-from tooling.crashtest.people import Placed
+from tooling.crashtest.people import NeverAnswered, Placed
 from tooling.crashtest.recording import Recording
 from tooling.crashtest.scenario import Scenario, Stage
 from tooling.crashtest.shop import PROGRAMS
+from tooling.local.supervisor import NotReady
 
 #: A frozen worker is woken sooner when everything has come to rest without it.
 _FROZEN_AT_LEAST = 3.0
@@ -28,6 +30,8 @@ _PATIENCE = 60.0
 _PLAYS = 8
 _LOOK_EVERY = 0.2
 _NUDGE_EVERY = 0.6
+#: What a scenario may raise when the shop does not do what it must.
+PLAY_FAILED = (NeverAnswered, NotReady, TimeoutError, httpx.HTTPError)
 
 
 @dataclass
@@ -63,12 +67,16 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
     begun = time.monotonic()
     report, placed = Report(case), list[Placed]()
     with dying(stage.shop, case) as deaths:
-        for _ in range(_PLAYS):
-            placed += scenario.play(stage, case.count)
-            _wait(stage, scenario, placed, deaths)
-            if not deaths.missing:
-                break
-    report.faults += _rest(stage, scenario, placed)
+        try:
+            for _ in range(_PLAYS):
+                placed += scenario.play(stage, case.count)
+                _wait(stage, scenario, placed, deaths)
+                if not deaths.missing:
+                    break
+        except PLAY_FAILED as error:
+            # The other cases are still worth running; this one is wrong.
+            report.faults.append(f"could not be played: {type(error).__name__} {error}")
+    report.faults += _rest(stage, scenario, placed, deaths=len(deaths.hits))
     report.ended, report.checkouts = deaths.by_order(), len(placed)
     if deaths.hits:
         report.to_rest = time.time() - deaths.hits[-1].at
@@ -92,7 +100,9 @@ def _wait(stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: De
                 deaths.wake(hit)
 
 
-def _rest(stage: Stage, scenario: Scenario, placed: Sequence[Placed]) -> list[str]:
+def _rest(
+    stage: Stage, scenario: Scenario, placed: Sequence[Placed], *, deaths: int = 0
+) -> list[str]:
     """Wait for rest, and return what is wrong then."""
     wrong: list[str] = []
     scenario.settle(stage, placed)
@@ -101,7 +111,7 @@ def _rest(stage: Stage, scenario: Scenario, placed: Sequence[Placed]) -> list[st
         wrong = moving or scenario.also(stage, placed)
         if not wrong:
             # A mail may still be on its way to its folder; what is wrong stays wrong.
-            wrong = evidence.faults(stage.shop, placed, scenario) or _audited()
+            wrong = evidence.faults(stage.shop, placed, scenario, deaths=deaths) or _audited()
         if not wrong:
             break
     return wrong

@@ -84,7 +84,7 @@ class Scenario:
         nudge: what clocks do while it comes to rest: asked for again and again.
         settle: what clocks do once nobody dies any more.
         also: says what is wrong beside the checkouts; empty once it is well.
-        resent: mails that staff had sent once more, a checkout.
+        resent: whether staff have the mail sent once more, and again when they are cut off.
         lasting: whether the nudges go on passing its points, so that one play is enough.
     """
 
@@ -95,5 +95,5 @@ class Scenario:
     nudge: Callable[[Stage, Sequence[Placed]], None] = _nothing
     settle: Callable[[Stage, Sequence[Placed]], None] = _nothing
     also: Callable[[Stage, Sequence[Placed]], list[str]] = _well
-    resent: int = 0
+    resent: bool = False
     lasting: bool = False

@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from inventory.services import receive_stock
 from orders.models import Draft
 from payments.models import Payment, PaymentMethod, Status
 from sagas.models import AuditRun, Finding
@@ -26,6 +27,8 @@ from tooling.local.instance import REPOSITORY
 _LONG_AGO = timedelta(days=31)
 _TOKEN_CAPTURED_AFTER_ALL = "tok_success_after_decline_1"
 _COMMAND_SECONDS = 60
+_PLENTY = 1_000_000
+_SOLD = ("MUG-BLUE", "TEAPOT", "TOWEL")
 #: Older than the longest that an audit may run.
 _AUDIT_OVER = timedelta(minutes=13)
 
@@ -152,6 +155,17 @@ def _long_done(stage: Stage, count: int) -> Sequence[Placed]:
     return placed
 
 
+def restock() -> None:
+    """Put more on the shelves than all cases together sell."""
+    for sku in _SOLD:
+        receive_stock(sku=sku, quantity=_PLENTY)
+
+
+def _sold_again(stage: Stage, placed: Sequence[Placed]) -> None:
+    """The command has set every product to what it was on the first day."""
+    restock()
+
+
 def _stocked(stage: Stage, count: int) -> Sequence[Placed]:
     """Somebody fills the shelves by the command, and again when it was broken off."""
     folder = str(stage.shop.plans_folder / COMMAND)
@@ -211,5 +225,5 @@ ALL = (
         also=_still_remembered,
         lasting=True,
     ),
-    Scenario(name="shelves are filled", road=Road.UPKEEP, play=_stocked),
+    Scenario(name="shelves are filled", road=Road.UPKEEP, play=_stocked, settle=_sold_again),
 )
