@@ -93,7 +93,7 @@ def begin_reversal(*, saga_id: UUID) -> Payment | None:
             receipts.write_undone(payment, {"refunded": payment.refunded})
             return begun
         payment.begin_reversal()
-        rows.save(payment, before)
+        rows.write(payment, before)
         return begun
 
     with crash.committing("payments.begin_reversal", using=DATABASE, durable=True):

@@ -34,7 +34,7 @@ def lock(payment_id: UUID) -> Payment:
     return Payment.objects.using(DATABASE).select_for_update().get(pk=payment_id)
 
 
-def save(payment: Payment, before: str) -> None:
+def write(payment: Payment, before: str) -> None:
     """Write a locked row; ``before`` is the status that it had when it was read."""
     payment.updated_at = Now()
     payment.save(using=DATABASE, update_fields=_CHANGING)
@@ -49,7 +49,7 @@ def locked(payment_id: UUID, point: str) -> Iterator[Payment]:
         payment = lock(payment_id)
         before = payment.status
         yield payment
-        save(payment, before)
+        write(payment, before)
 
 
 def must_agree(payment: Payment, intent: Intent) -> None:

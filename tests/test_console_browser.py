@@ -83,8 +83,9 @@ def test_a_failed_refund_is_found_in_the_queue_and_retried_from_its_step(
 def test_the_audit_is_run_from_the_console_and_shows_what_it_finds(shop: Stack, olga: Desk) -> None:
     provider = f"http://127.0.0.1:{shop.ports.provider}/v1/payment_intents"
     body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
-    charge = httpx.post(provider, json=body).json()["id"]
-    httpx.post(f"{provider}/{charge}/confirm", json={}).raise_for_status()
+    ours = {"Authorization": "Bearer sk_test_dashboard"}
+    charge = httpx.post(provider, data=body, headers=ours).json()["id"]
+    httpx.post(f"{provider}/{charge}/confirm", headers=ours).raise_for_status()
     olga.open(reverse("admin:sagas_saga_audit"))
     olga.reads("Never ran.")
     olga.page.get_by_role("button", name="Audit now").click()

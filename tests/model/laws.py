@@ -46,10 +46,10 @@ _ORDER: Mapping[str, Sequence[str]] = {
     "CANCELLED": (),
 }
 _RESERVATION: Mapping[str, Sequence[str]] = {"": ("HELD",), "HELD": ("RELEASED",), "RELEASED": ()}
-_OPEN = ("PROCESSING", "IN_DOUBT", "SUCCEEDED", "DECLINED", "REVERSING")
+_OPEN = ("PROCESSING", "REQUIRES_ACTION", "IN_DOUBT", "SUCCEEDED", "DECLINED", "REVERSING")
 _PAYMENT: Mapping[str, Sequence[str]] = {
     "": ("CREATED",),
-    **dict.fromkeys(("CREATED", "PROCESSING", "IN_DOUBT"), _OPEN),
+    **dict.fromkeys(("CREATED", "PROCESSING", "REQUIRES_ACTION", "IN_DOUBT"), _OPEN),
     "SUCCEEDED": ("REVERSING",),
     "DECLINED": ("REVERSING",),
     "REVERSING": ("CANCELLED", "REFUNDED"),

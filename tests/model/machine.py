@@ -150,6 +150,10 @@ class Checkouts(RuleBasedStateMachine):
     def the_bank_decides(self) -> None:
         self.shop.bank.let_time_pass()
 
+    @rule(outcome=st.sampled_from(["success", "failure"]))
+    def shoppers_answer_their_bank(self, outcome: str) -> None:
+        self.shop.bank.shoppers_answer(outcome)
+
     @rule(reply=st.sampled_from(["451 try later", "550 no such box"]))
     def the_mail_server_answers(self, reply: str) -> None:
         self.shop.post.data_replies.append(reply)

@@ -9,8 +9,10 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from notifications.tests.conftest import MailServer
+from tooling.fakepay.calls import Calls
 from tooling.fakepay.journal import Journal
 from tooling.fakepay.provider import Provider
+from tooling.fakepay.provoke import authenticate
 from tooling.fakepay.server import Server
 from tooling.fakepay.tokens import TOKENS
 
@@ -19,7 +21,7 @@ from tooling.fakepay.tokens import TOKENS
 PAYMENT_TOKENS = tuple(
     f"{name}_3600" if f"{name}_N" in token.meaning else name
     for name, token in TOKENS.items()
-    if name != "tok_slow" and not name.startswith("tok_requires_action")
+    if name != "tok_slow"
 )
 
 
@@ -36,11 +38,15 @@ class _Unwritten(Journal):
         return iter(())
 
 
-class _Timeless(Provider):
+class _TimelessCalls(Calls):
     """Does what is owed later when it is told that time has passed, and only then."""
 
     def _await(self, plan: str, seconds: float) -> None:
         pass
+
+
+class _Timeless(Provider):
+    executor = _TimelessCalls
 
 
 class Bank:
@@ -58,6 +64,13 @@ class Bank:
     def let_time_pass(self) -> None:
         """Carry out whatever is owed later."""
         self._server.provider.advance()
+
+    def shoppers_answer(self, outcome: str) -> None:
+        """Every shopper whom their bank asks (3-D Secure) answers it."""
+        provider = self._server.provider
+        for intent in provider.ledger.newest_first():
+            if intent["status"] == "requires_action":
+                authenticate(provider, intent["id"], outcome)
 
     def ledger(self) -> dict[str, Any]:
         """Return all intents, refunds and captures."""

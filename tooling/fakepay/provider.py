@@ -19,13 +19,16 @@ _QUERY = re.compile(r"metadata\['(?P<name>[a-z_]+)'\]:'(?P<value>[^']*)'")
 class Provider:
     """Answers Stripe's calls; POSTs once an idempotency key."""
 
+    #: Who executes what changes the ledger.
+    executor: type[Calls] = Calls
+
     def __init__(
         self, journal: Journal, *, webhook_url: str = "", webhook_secret: str = ""
     ) -> None:
         self.journal = journal
         self.webhooks = Webhooks(journal, url=webhook_url, secret=webhook_secret)
         self.ledger = Ledger(journal, self.webhooks.tell)
-        self.calls = Calls(self.ledger)
+        self.calls = self.executor(self.ledger)
         #: Requests that are still turned away by the rate limit, and what they are told.
         self.turned_away, self.retry_after = 0, 1
         self._keys = Keys(journal)

@@ -194,8 +194,10 @@ def _charge_past_us(ports: Ports) -> None:
     """Let the provider hold a charge that we never asked for, which the audit finds."""
     provider = f"http://127.0.0.1:{ports.provider}/v1/payment_intents"
     body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
-    made = httpx.post(provider, json=body, timeout=20).raise_for_status().json()
-    httpx.post(f"{provider}/{made['id']}/confirm", json={}, timeout=20).raise_for_status()
+    ours = {"Authorization": "Bearer sk_test_dashboard"}
+    made = httpx.post(provider, data=body, headers=ours, timeout=20).raise_for_status().json()
+    confirm = f"{provider}/{made['id']}/confirm"
+    httpx.post(confirm, headers=ours, timeout=20).raise_for_status()
 
 
 def _until(is_so: Callable[[], bool]) -> None:

@@ -89,12 +89,12 @@ GUARDS = (
     Guard(
         "one key for an intent",
         "payments/calls.py",
-        "key=payment.intent_key,",
+        "key=operation.idempotency_key,",
         'key=__import__("uuid").uuid4().hex,',
     ),
     Guard(
         "the provider's intent is the one we know",
-        "payments/records.py",
+        "payments/rows.py",
         "known = payment.provider_ref or intent.ref",
         "known = intent.ref",
     ),

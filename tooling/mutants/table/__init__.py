@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tooling.mutants.patch import Mutant
-from tooling.mutants.table import databases, doors, engine, goods, mails, money, schema
+from tooling.mutants.table import databases, doors, engine, goods, mails, money, provider, schema
 
 ALL: Sequence[Mutant] = [
     *engine.MUTANTS,
@@ -11,6 +11,7 @@ ALL: Sequence[Mutant] = [
     *databases.MUTANTS,
     *goods.MUTANTS,
     *money.MUTANTS,
+    *provider.MUTANTS,
     *mails.MUTANTS,
     *schema.MUTANTS,
 ]

@@ -87,14 +87,14 @@ MUTANTS = [
     _unnamed(
         "payment-lock",
         "a row lock of payments",
-        "payments/records.py",
+        "payments/rows.py",
         "Payment.objects.using(DATABASE).select_for_update()",
         "Payment.objects.select_for_update()",
     ),
     _unnamed(
         "payment-save",
         "a save of payments",
-        "payments/records.py",
+        "payments/rows.py",
         "payment.save(using=DATABASE, update_fields=_CHANGING)",
         "payment.save(update_fields=_CHANGING)",
     ),

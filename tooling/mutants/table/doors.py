@@ -90,9 +90,9 @@ MUTANTS = [
     remove(
         "doors-by-hand-is-confirmed",
         "the provider confirms what is resolved by hand",
-        "payments/services.py",
+        "payments/mending.py",
         "        with suppress(RefundRefused):\n            reversing.finish(payment)\n"
-        "            return reverse_payment(saga_id=saga_id)\n",
+        "            return\n",
         "",
         f"{_VERB_PAGES}"
         "::test_nothing_is_resolved_by_hand_while_the_provider_has_not_confirmed_the_payment",

@@ -181,7 +181,7 @@ MUTANTS = [
         "engine-error-is-no-success",
         "an unexpected error never counts as done",
         _EXECUTOR,
-        "            return end_badly(saga, history, part.retry)\n",
+        "            return end_badly(saga, history, part.retry, not_before=asked_for)\n",
         "            return end_well(saga, history)\n",
         f"{_FORWARD}::test_an_error_that_may_heal_is_saved_and_tried_again",
     ),

@@ -3,10 +3,13 @@
 from tooling.mutants.patch import remove
 
 _RECORDS, _CALLS, _REVERSING = "payments/records.py", "payments/calls.py", "payments/reversing.py"
-_GATEWAY, _OPERATIONS = "payments/gateways/fake.py", "payments/operations.py"
+_GATEWAY, _READING = "payments/gateways/stripe.py", "payments/gateways/stripe_reading.py"
+_OPERATIONS, _ROWS = "payments/operations.py", "payments/rows.py"
 _DOUBT, _REVERSE = "payments/tests/test_charge_in_doubt.py", "payments/tests/test_reverse.py"
 _REFUND, _LATE = "payments/tests/test_refund.py", "payments/tests/test_late_success.py"
-_CONTRACT = "payments/tests/test_gateway_contract.py"
+_CONTRACT = "payments/tests/test_gateway_contract.py::TestFakeGateway"
+_TWO_STEPS = "payments/tests/test_authorise_and_capture.py"
+_HORIZON = "payments/tests/test_key_horizon.py"
 
 MUTANTS = [
     remove(
@@ -20,19 +23,28 @@ MUTANTS = [
     remove(
         "money-intent-key",
         "do and undo make one intent, by one key",
-        "payments/models.py",
-        'return f"makegood-{self.pk}-intent"',
-        'return f"makegood-{self.pk}-{uuid4()}"',
+        _CALLS,
+        "key=operation.idempotency_key,",
+        'key=__import__("uuid").uuid4().hex,',
         f"{_REVERSE}::test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing",
     ),
     remove(
         "money-operation-key",
         "an operation without an outcome is sent again under its own key",
         _OPERATIONS,
-        "        if not before.key_spent:\n            return before\n        fail(",
+        "        if not _is_spent(payment, before):\n            return before\n        fail(",
         "        fail(",
         f"{_DOUBT}::test_a_time_out_is_a_doubt",
         f"{_DOUBT}::test_two_workers_at_once_charge_once",
+        f"{_TWO_STEPS}::test_two_captures_at_once_capture_once",
+    ),
+    remove(
+        "money-old-key",
+        "a key that the provider may have forgotten is not sent again",
+        _OPERATIONS,
+        "return operation.key_spent or not young.exists()",
+        "return operation.key_spent and not young.exists()",
+        f"{_HORIZON}::test_an_intent_that_was_never_made_is_made_under_a_new_key",
     ),
     remove(
         "money-spent-key",
@@ -49,6 +61,7 @@ MUTANTS = [
         "        if ask_first:\n",
         "        if False:\n",
         f"{_DOUBT}::test_a_repeat_asks_before_it_makes_an_intent",
+        f"{_HORIZON}::test_an_intent_whose_reply_was_lost_is_found_by_our_id",
     ),
     remove(
         "money-refunds-are-asked-for",
@@ -58,6 +71,7 @@ MUTANTS = [
         "    operation",
         f"{_REFUND}::test_a_refund_made_by_hand_is_found_and_recorded",
         f"{_REFUND}::test_a_pending_refund_is_waited_for_and_not_sent_again",
+        f"{_HORIZON}::test_a_refund_is_looked_for_before_a_new_key_is_used",
     ),
     remove(
         "money-refund-twice",
@@ -70,18 +84,18 @@ MUTANTS = [
     remove(
         "money-server-error-is-doubt",
         "a 5xx is a doubt, not a failure",
-        _GATEWAY,
-        'raise InDoubt("provider-error", answered=response.status_code == _SERVER_ERROR)',
-        'raise Rejected("provider-error")',
+        _READING,
+        'fault = InDoubt("provider-error", answered=status == _STORED_ERROR)',
+        'return Rejected("provider-error")',
         f"{_CONTRACT}::test_an_answer_that_went_wrong_is_a_doubt",
         f"{_DOUBT}::test_a_capture_whose_answer_went_wrong_is_found",
     ),
     remove(
         "money-silence-is-doubt",
         "no answer is a doubt, not a failure",
-        _GATEWAY,
-        'raise InDoubt("no-answer") from error',
-        'raise Unavailable("no-answer") from error',
+        _READING,
+        'fault = InDoubt("no-answer")',
+        'return Unavailable("no-answer")',
         f"{_CONTRACT}::test_a_time_out_is_a_doubt_and_so_is_a_key_in_flight",
         f"{_DOUBT}::test_a_time_out_is_a_doubt",
     ),
@@ -107,23 +121,24 @@ MUTANTS = [
         "money-timeout",
         "a call to the provider has a time-out",
         _GATEWAY,
-        "wait = httpx.Timeout(settings.PAYMENT_READ_TIMEOUT,",
-        "wait = httpx.Timeout(60.0,",
+        "wait = (settings.PAYMENT_CONNECT_TIMEOUT, settings.PAYMENT_READ_TIMEOUT)",
+        "wait = (settings.PAYMENT_CONNECT_TIMEOUT, 60.0)",
         f"{_CONTRACT}::test_a_time_out_is_a_doubt_and_so_is_a_key_in_flight",
     ),
     remove(
         "money-reversal-shuts-the-door",
         "no charge begins once a reversal has begun",
         _RECORDS,
-        "        if payment.status in REVERSED:\n            raise AlreadyCompensated",
-        "        if False:\n            raise AlreadyCompensated",
+        '            raise AlreadyCompensated(f"payment {payment_id} is being reversed")\n'
+        "        if payment.status not in OPEN:\n",
+        "            pass\n        elif payment.status not in OPEN:\n",
         f"{_REVERSE}::test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing",
     ),
     remove(
         "money-reversal-is-committed",
         "the reversal is committed before the provider is called",
         _RECORDS,
-        "        payment.begin_reversal()\n        _save(payment)\n",
+        "        payment.begin_reversal()\n        rows.write(payment, before)\n",
         "        payment.begin_reversal()\n",
         f"{_REVERSE}::test_a_reversal_killed_at_any_point_goes_on",
     ),
@@ -155,7 +170,7 @@ MUTANTS = [
     remove(
         "money-sweep-is-isolated",
         "one failing check does not hold up the others",
-        "payments/services.py",
+        "payments/mending.py",
         "        except Exception as error:",
         "        except ZeroDivisionError as error:",
         f"{_LATE}::test_one_failing_check_does_not_hold_up_the_others",
@@ -164,14 +179,14 @@ MUTANTS = [
         "money-another-amount",
         "another amount at the provider is never recorded",
         _RECORDS,
-        "        _must_agree(payment, intent)\n        payment.provider_ref = intent.ref\n",
+        "        rows.must_agree(payment, intent)\n        payment.provider_ref = intent.ref\n",
         "        payment.provider_ref = intent.ref\n",
         "payments/tests/test_constraints.py::test_another_amount_at_the_provider_is_never_recorded",
     ),
     remove(
         "money-row-lock",
         "who writes about a payment holds its row",
-        _RECORDS,
+        _ROWS,
         "Payment.objects.using(DATABASE).select_for_update()",
         "Payment.objects.using(DATABASE)",
         f"{_REVERSE}::test_a_charge_never_writes_over_a_reversal",
@@ -180,8 +195,8 @@ MUTANTS = [
         "money-declined-once",
         "a card that was declined is not asked again",
         "payments/services.py",
-        "    if payment.status == Status.DECLINED:\n",
-        "    if False:\n",
+        "    if payment.status == Status.DECLINED:\n        raise CardDeclined",
+        "    if False:\n        raise CardDeclined",
         "payments/tests/test_charge.py::test_a_declined_card_is_a_refusal_and_stays_one",
     ),
 ]

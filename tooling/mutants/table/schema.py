@@ -8,6 +8,7 @@ _ORDERS = "orders/tests/test_constraints.py"
 _INVENTORY = "inventory/tests/test_constraints.py"
 _PAYMENTS = "payments/tests/test_constraints.py"
 _OPERATIONS = "payments/tests/test_operation_constraints.py"
+_PROVIDER = "payments/tests/test_provider_constraints.py"
 _MAILS = "notifications/tests/test_constraints.py"
 _SAGAS = "sagas/tests/test_database_guards.py"
 _RECEIPTS = "sagas/checkout/tests/test_receipt_rows.py"
@@ -76,6 +77,12 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "payments_status_agrees_with_money": f"{_PAYMENTS}::test_money_and_status_must_agree",
         "payments_captured_has_an_intent": f"{_PAYMENTS}::test_money_and_status_must_agree",
         "payments_currency_is_iso": f"{_PAYMENTS}::test_money_and_status_must_agree",
+        "payments_authorised_to_be_captured": f"{_PROVIDER}::test_what_is_held_is_to_be_captured",
+        "payments_disputed_not_negative": f"{_PROVIDER}::test_a_dispute_is_never_below_nothing",
+        "payments_one_row_an_event": f"{_PROVIDER}::test_an_event_is_kept_once",
+        "payments_event_is_due_or_done": f"{_PROVIDER}::test_an_event_is_due_or_done",
+        "payments_one_row_a_movement": f"{_PROVIDER}::test_a_movement_is_kept_once",
+        "payments_movement_not_negative": f"{_PROVIDER}::test_a_movement_is_over_something",
         "payments_operation_key": f"{_OPERATIONS}::test_a_key_is_given_once",
         "payments_operation_generation": f"{_OPERATIONS}::test_a_generation_is_there_once",
         "payments_one_unsettled_a_kind": f"{_OPERATIONS}::test_one_operation_of_a_kind_is_open",
