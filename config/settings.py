@@ -188,6 +188,8 @@ EVENT_CONSUMERS: dict[str, list[str]] = {
 }
 #: How often a consumer is tried before an event is given up there and shown as dead.
 EVENT_ATTEMPTS = env.int("EVENT_ATTEMPTS", 12)
+#: Seconds after which what the broker has had, and no consumer received, is taken to be lost.
+EVENT_LOST_AFTER = env.float("EVENT_LOST_AFTER", 60.0)
 
 # Sagas --------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from unfold.decorators import display
 
 from notifications.models import (
+    DATABASE,
     DeliveryStatus,
     WebhookAttempt,
     WebhookDelivery,
@@ -22,6 +23,7 @@ from notifications.models import (
 )
 from notifications.webhooks import signing, steering
 from notifications.webhooks.forms import EndpointForm, RangeForm
+from sagas.participant import crash
 from sagas.participant.rowverbs import NotDone, RowVerb, WithVerbs
 from sagas.participant.staff import ReadOnly, TabularInline, moment_of
 
@@ -137,6 +139,13 @@ class EndpointAdmin(WithVerbs):
             links.append({"label": "Replay a span of time", "url": self._of("replay", endpoint)})
         context = {**(extra_context or {}), "more_verbs": links}
         return super().change_view(request, object_id, form_url, context)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Name the transaction in which the admin saves."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        with crash.committing("notifications.edit_endpoint", using=DATABASE):
+            return super().changeform_view(request, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Give a new endpoint its secret; write only what was edited of an old one."""

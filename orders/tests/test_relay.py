@@ -1,5 +1,6 @@
 """What is committed reaches each consumer once in effect, whoever dies on the way."""
 
+from datetime import timedelta
 from threading import Event as Signal
 
 import pytest
@@ -17,6 +18,8 @@ from sagas.events.tests.crew import Killed, Worker
 
 pytestmark = pytest.mark.django_db(databases=["orders"], transaction=True)
 
+#: settings.EVENT_LOST_AFTER as it stands.
+LOST_AFTER = timedelta(seconds=60)
 
 class Broker:
     """A broker in memory that may be away, or take its sender down with it."""
@@ -167,11 +170,11 @@ def test_a_message_that_the_broker_lost_is_noticed_and_sent_again(broker: Broker
     relay.resend_lost(OutboxEvent, send=broker.send)
     assert broker.messages == [], "it may still be on its way"
     rows = OutboxEvent.objects.using(DATABASE)
-    rows.update(relayed_at=Now() - relay._LOST_AFTER)
+    rows.update(relayed_at=Now() - LOST_AFTER)
     relay.resend_lost(OutboxEvent, send=broker.send)
     assert [event.payload["amount"] for event, _ in broker.messages] == [1]
     broker.deliver()
-    rows.filter(received_at=None).update(relayed_at=Now() - relay._LOST_AFTER)
+    rows.filter(received_at=None).update(relayed_at=Now() - LOST_AFTER)
     relay.resend_lost(OutboxEvent, send=broker.send)
     assert heard() == [2, 1]
     assert not rows.filter(received_at=None).exists()

@@ -1,6 +1,6 @@
 """Ask for a mail when a product is back: what the catalogue knows, and whom to write to."""
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -38,7 +38,7 @@ class BackInStock(APIView):
     @extend_schema(
         operation_id="want_back_in_stock",
         request=WantedBody,
-        responses={202: WantedAnswer},
+        responses={202: WantedAnswer, 409: OpenApiResponse(description="It is in stock.")},
         tags=["products"],
     )
     def post(self, request: Request, sku: str) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import connections
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -28,8 +29,6 @@ Send = Callable[[Event, str], None]
 _BATCH = 100
 #: How long a relay may be at work on what it claimed; the next one takes it over afterwards.
 _LEASE = timedelta(seconds=30)
-#: What the broker has had for so long without a trace at a consumer is taken to be lost.
-_LOST_AFTER = timedelta(seconds=60)
 
 
 def relay(outbox: Outbox, *, send: Send) -> int:
@@ -65,7 +64,8 @@ def resend_lost(outbox: Outbox, *, send: Send) -> int:
         How many events were looked at; 0 if the broker was away.
     """
     rows = outbox._base_manager.using(outbox.database)
-    old = rows.filter(received_at=None, relayed_at__lte=Now() - _LOST_AFTER)
+    lost_after = timedelta(seconds=settings.EVENT_LOST_AFTER)
+    old = rows.filter(received_at=None, relayed_at__lte=Now() - lost_after)
     looked_at = list(old.order_by("relayed_at")[:_BATCH])
     missing = missing_at_consumers(looked_at)
     lost = {event.sequence for event, _ in missing}
