@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db(databases=["orders"], transaction=True)
 #: settings.EVENT_LOST_AFTER as it stands.
 LOST_AFTER = timedelta(seconds=60)
 
+
 class Broker:
     """A broker in memory that may be away, or take its sender down with it."""
 
