@@ -100,6 +100,16 @@ PROBLEM_TYPES: Final[Mapping[str, ProblemType]] = {
     "past-the-pivot": ProblemType(
         409, "The checkout can no longer be cancelled", "It is paid; ask the support for a return."
     ),
+    # After the sale
+    "order-not-cancellable": ProblemType(
+        409, "The order cannot be cancelled", "detail says why; a shipped order is sent back."
+    ),
+    "not-refundable": ProblemType(
+        409, "So much cannot be given back", "Lower what errors names; refundable is what is left."
+    ),
+    "refund-above-limit": ProblemType(
+        403, "The amount is above your limit", "Ask somebody who may give back any amount."
+    ),
     # Webhooks
     "webhook-refused": ProblemType(
         400,

@@ -178,6 +178,7 @@ EVENT_CONSUMERS: dict[str, list[str]] = {
     "order_created": [_TIMELINE, _WEBHOOKS],
     "order_confirmed": [_TIMELINE, _WEBHOOKS],
     "order_cancelled": [_TIMELINE, _WEBHOOKS],
+    "order_shipped": [_TIMELINE, _WEBHOOKS],
     "stock_reserved": [_TIMELINE, _WEBHOOKS],
     "stock_released": [_TIMELINE, _WEBHOOKS],
     "stock_low": ["notifications.notices.tell_staff", _WEBHOOKS],
@@ -205,7 +206,9 @@ if CHARGE_MODE not in _CHECKOUTS:
 #: kind -> dotted paths of its definitions, that of new sagas first.
 SAGAS: dict[str, str | list[str]] = {
     # Running checkouts keep the story that they began with.
-    "checkout": sorted(_CHECKOUTS.values(), key=lambda path: path != _CHECKOUTS[CHARGE_MODE])
+    "checkout": sorted(_CHECKOUTS.values(), key=lambda path: path != _CHECKOUTS[CHARGE_MODE]),
+    "cancellation": "sagas.aftersales.cancellation.CANCELLATION",
+    "return": "sagas.aftersales.returns.RETURN",
 }
 
 #: Seconds a dispatched saga may wait for a free worker before recovery dispatches it
@@ -223,6 +226,8 @@ SAGA_RECOVERY_BATCH = env.int("SAGA_RECOVERY_BATCH", 500)
 SAGA_RECOVERY_BUDGET = env.float("SAGA_RECOVERY_BUDGET", 60.0)
 #: Seconds after which a checkout before its pivot is given up and compensated.
 CHECKOUT_DEADLINE = env.float("CHECKOUT_DEADLINE", 300.0)
+#: Seconds after which a return whose refund is not through is given up; banks take days.
+RETURN_DEADLINE = env.float("RETURN_DEADLINE", 7 * 86400.0)
 #: Seconds that a step within our own databases may run.
 STEP_TIME_LIMIT = env.float("STEP_TIME_LIMIT", 5.0)
 #: Seconds that a step which calls an outside system (payment provider, mail server) may run.
@@ -339,6 +344,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CheckoutStatus": "sagas.checkout.serializers.SHOPPER_STATUSES",
         "OrderStatus": "orders.models.Status",
+        "CancellationStatus": "sagas.aftersales.serializers.CANCELLATION_STATUSES",
+        "RefundStatus": "sagas.aftersales.serializers.REFUND_STATUSES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

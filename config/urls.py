@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from config.health import healthz, readyz
 from config.problem_types import ProblemTypeView
+from sagas.aftersales.pages import cancel_page, refund_page
 from sagas.checkout.find import find_page
 
 handler400 = "config.problems.bad_request"
@@ -20,6 +21,16 @@ urlpatterns = [
     path("readyz", readyz, name="readyz"),
     path("", include("notifications.urls")),
     path("admin/find/", admin.site.admin_view(find_page), name="find"),
+    path(
+        "admin/orders/order/<uuid:order_id>/cancel/",
+        admin.site.admin_view(cancel_page),
+        name="order-cancel-page",
+    ),
+    path(
+        "admin/orders/order/<uuid:order_id>/refund/",
+        admin.site.admin_view(refund_page),
+        name="order-refund-page",
+    ),
     path("admin/", admin.site.urls),
     path(
         "api/v1/",
@@ -33,6 +44,7 @@ urlpatterns = [
                 ),
                 path("problems/<str:code>", ProblemTypeView.as_view(), name="problem-type"),
                 path("", include("sagas.checkout.urls")),
+                path("", include("sagas.aftersales.urls")),
                 path("", include("inventory.urls")),
                 path("", include("orders.urls")),
                 path("", include("payments.urls")),

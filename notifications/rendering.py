@@ -80,6 +80,41 @@ def render_apology(context: Mapping[str, Any]) -> Rendered:
     return _render(Kind.APOLOGY, "Your order could not be completed", words)
 
 
+def render_cancellation(context: Mapping[str, Any]) -> Rendered:
+    """Render the mail that an order is cancelled and paid back.
+
+    Args:
+        context: ``number``, ``name`` (the shopper's), ``refunded`` (minor units), ``currency``.
+    """
+    number = _one_line(context["number"])
+    words = {
+        "name": _one_line(context["name"]),
+        "number": number,
+        "refunded": format_money(context["refunded"], context["currency"]),
+    }
+    return _render(Kind.CANCELLATION, f"Your order {number} is cancelled", words)
+
+
+def render_refund(context: Mapping[str, Any]) -> Rendered:
+    """Render the mail that a part of an order is paid back.
+
+    Args:
+        context: as ``render_cancellation``, and ``lines`` (of ``name`` and ``quantity``).
+    """
+    number = _one_line(context["number"])
+    refunded = format_money(context["refunded"], context["currency"])
+    words = {
+        "name": _one_line(context["name"]),
+        "number": number,
+        "refunded": refunded,
+        "lines": [
+            {"name": _one_line(line["name"]), "quantity": line["quantity"]}
+            for line in context["lines"]
+        ],
+    }
+    return _render(Kind.REFUND, f"{refunded} of your order {number} is refunded", words)
+
+
 def render_notice(notice: Notice, unsubscribe_url: str) -> Mail:
     """Render a mail about a product: that it is back, or for staff that it runs low.
 

@@ -24,7 +24,13 @@ from notifications.delivery import (
 )
 from notifications.events import tell_of_mail
 from notifications.models import DATABASE, Kind, Message, Receipt, Status
-from notifications.rendering import Rendered, render_apology, render_confirmation
+from notifications.rendering import (
+    Rendered,
+    render_apology,
+    render_cancellation,
+    render_confirmation,
+    render_refund,
+)
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
 
@@ -41,12 +47,19 @@ __all__ = [
     "messages_of",
     "send_again",
     "send_apology",
+    "send_cancellation",
     "send_confirmation",
+    "send_refund_notice",
     "touched_mails",
 ]
 
 #: The names of the steps, under which the receipts are kept.
-_STEPS = {Kind.CONFIRMATION: "send_confirmation", Kind.APOLOGY: "send_apology"}
+_STEPS = {
+    Kind.CONFIRMATION: "send_confirmation",
+    Kind.APOLOGY: "send_apology",
+    Kind.CANCELLATION: "send_cancellation",
+    Kind.REFUND: "send_refund_notice",
+}
 
 #: No sender is at work on it, by the database's clock.
 _IS_FREE = Q(status=Status.PENDING) & (Q(claimed_until=None) | Q(claimed_until__lte=Now()))
@@ -152,6 +165,56 @@ def send_apology(*, saga_id: UUID, recipient: str, context: Mapping[str, Any]) -
         order_ref="",
         recipient=recipient,
         words=render_apology(context),
+    )
+
+
+def send_cancellation(
+    *, saga_id: UUID, order_id: str | UUID, recipient: str, context: Mapping[str, Any]
+) -> Result:
+    """Mail the shopper that their order is cancelled and paid back, once.
+
+    Args:
+        saga_id: the cancellation, which has mails of its own.
+        context: see ``rendering.render_cancellation``; the rest as in ``send_confirmation``.
+
+    Returns:
+        ``{"notification_id", "message_id"}``
+
+    Raises:
+        MailUnavailable, MailBusy: try again later.
+        MailRefused: the server will not take it for this recipient; a refusal.
+    """
+    return _send_once(
+        Kind.CANCELLATION,
+        saga_id=saga_id,
+        order_ref=str(order_id),
+        recipient=recipient,
+        words=render_cancellation(context),
+    )
+
+
+def send_refund_notice(
+    *, saga_id: UUID, order_id: str | UUID, recipient: str, context: Mapping[str, Any]
+) -> Result:
+    """Mail the shopper that a part of their order is paid back, once for each return.
+
+    Args:
+        saga_id: the return, which has mails of its own.
+        context: see ``rendering.render_refund``; the rest as in ``send_confirmation``.
+
+    Returns:
+        ``{"notification_id", "message_id"}``
+
+    Raises:
+        MailUnavailable, MailBusy: try again later.
+        MailRefused: the server will not take it for this recipient; a refusal.
+    """
+    return _send_once(
+        Kind.REFUND,
+        saga_id=saga_id,
+        order_ref=str(order_id),
+        recipient=recipient,
+        words=render_refund(context),
     )
 
 

@@ -6,7 +6,7 @@ from sagas.events.outbox import tell
 
 
 def tell_of(order: Order, kind: EventKind, reason: str = "") -> None:
-    """Tell that an order was created, confirmed or cancelled; a cancellation says why."""
+    """Tell that an order was created, confirmed, cancelled or shipped; a cancellation says why."""
     payload = {
         "order_id": str(order.pk),
         "number": order.number,

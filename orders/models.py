@@ -90,9 +90,14 @@ class Order(FSMModelMixin, Buyer):
     created_at = models.DateTimeField(db_default=Now())
     confirmed_at = models.DateTimeField(null=True, editable=False)
     cancelled_at = models.DateTimeField(null=True, editable=False)
+    shipped_at = models.DateTimeField(null=True, editable=False)
+    held_by = models.UUIDField(
+        null=True, editable=False, help_text="The cancellation that holds it back."
+    )
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [("ship_order", "Can mark an order as shipped")]
         constraints = [
             models.UniqueConstraint(fields=["saga_id"], name="orders_one_order_a_saga"),
             models.UniqueConstraint(fields=["number"], name="orders_number_once"),
@@ -105,6 +110,12 @@ class Order(FSMModelMixin, Buyer):
                 | Q(status=Status.CONFIRMED, confirmed_at__isnull=False, cancelled_at=None)
                 | Q(status=Status.CANCELLED, cancelled_at__isnull=False),
                 name="orders_status_has_its_time",
+            ),
+            # Goods leave or the order is cancelled; the database refuses both.
+            models.CheckConstraint(
+                condition=Q(shipped_at=None)
+                | (Q(held_by=None) & ~Q(status=Status.PENDING) & Q(confirmed_at__isnull=False)),
+                name="orders_shipped_is_not_held_back",
             ),
         ]
         indexes = [
@@ -145,10 +156,15 @@ class OrderLine(models.Model):
     quantity = models.IntegerField()
     unit_price = models.BigIntegerField(help_text="In minor units.")
     line_total = models.BigIntegerField(help_text="In minor units.")
+    returned = models.IntegerField(default=0, db_default=0, help_text="Units given back for.")
 
     class Meta:
         ordering = ["id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(returned__gte=0) & Q(returned__lte=F("quantity")),
+                name="orders_returned_le_bought",
+            ),
             models.UniqueConstraint(fields=["order", "sku"], name="orders_one_line_a_sku"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="orders_line_buys_something"),
             models.CheckConstraint(
@@ -170,6 +186,7 @@ class EventKind(models.TextChoices):
     CREATED = "created"
     CONFIRMED = "confirmed"
     CANCELLED = "cancelled"
+    SHIPPED = "shipped"
 
 
 class OrderEvent(models.Model):
@@ -185,6 +202,64 @@ class OrderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.happened_at:%Y-%m-%d %H:%M:%S}"
+
+
+class ReturnStatus(models.TextChoices):
+    """Where a return stands."""
+
+    OPEN = "OPEN", "open"
+    REFUNDED = "REFUNDED", "refunded"
+    WITHDRAWN = "WITHDRAWN", "withdrawn"
+
+
+class Return(models.Model):
+    """A part of an order that staff give money back for, by lines or by an amount."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    saga_id = models.UUIDField(editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="returns")
+    amount = models.BigIntegerField(help_text="In minor units.")
+    currency = models.CharField(max_length=3, help_text="ISO 4217.")
+    reason = models.CharField(max_length=64, help_text="A kebab-case code.")
+    status = models.CharField(max_length=16, choices=ReturnStatus, default=ReturnStatus.OPEN)
+    created_at = models.DateTimeField(db_default=Now())
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["saga_id"], name="orders_one_return_a_saga"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="orders_return_positive"),
+            models.CheckConstraint(
+                condition=Q(status=ReturnStatus.OPEN, closed_at=None)
+                | (~Q(status=ReturnStatus.OPEN) & Q(closed_at__isnull=False)),
+                name="orders_return_closed_means_closed",
+            ),
+        ]
+        indexes = [models.Index(fields=["-created_at", "-id"], name="orders_newest_return")]
+
+    def __str__(self) -> str:
+        return f"return of {self.amount} {self.currency} ({self.status})"
+
+
+class ReturnLine(models.Model):
+    """Units of one line that money is given back for; while it is not withdrawn, they count."""
+
+    of = models.ForeignKey(Return, on_delete=models.PROTECT, related_name="lines")
+    line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="returns")
+    quantity = models.IntegerField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["of", "line"], name="orders_line_once_a_return"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0), name="orders_return_line_has_units"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of line {self.line_id}"
 
 
 class TimelineEntry(models.Model):

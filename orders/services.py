@@ -10,6 +10,18 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django_fsm import TransitionNotAllowed
 
+from orders.aftersales import (
+    OrderHeldBack,
+    OrderNotConfirmed,
+    OrderShipped,
+    ReturnedBefore,
+    close_return,
+    free_order,
+    hold_order,
+    open_return,
+    ship_order,
+    withdraw_return,
+)
 from orders.auditing import AuditedOrder, audited_orders, lone_receipts, touched_orders
 from orders.drafts import (
     Basket,
@@ -44,30 +56,40 @@ __all__ = [
     "BasketLine",
     "Contact",
     "DraftMissing",
+    "OrderHeldBack",
     "OrderMissing",
+    "OrderNotConfirmed",
     "OrderNotPending",
+    "OrderShipped",
     "PricedLine",
+    "ReturnedBefore",
     "ShippingAddress",
     "Summary",
     "all_orders",
     "audited_orders",
     "basket_of",
     "cancel_order",
+    "close_return",
     "confirm_order",
     "contact_of",
     "create_order",
     "discard_draft",
     "draft_of",
+    "free_order",
+    "hold_order",
     "lone_receipts",
     "mail_context",
+    "open_return",
     "order_of",
     "orders_of",
     "purge_drafts",
     "sagas_of",
     "save_draft",
+    "ship_order",
     "summaries",
     "timeline_of",
     "touched_orders",
+    "withdraw_return",
 ]
 
 #: Under these names the receipts are kept; cancelling is the undo of creating.

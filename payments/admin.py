@@ -9,6 +9,7 @@ from unfold.decorators import display
 
 from payments.models import (
     OutboxEvent,
+    PartialRefund,
     Payment,
     PaymentMethod,
     PaymentOperation,
@@ -24,10 +25,11 @@ from sagas.participant.staff import (
     WithSaga,
     moment_of,
     money_of,
+    saga_link,
 )
 
 _AMOUNT, _CAPTURED, _REFUNDED = money_of("amount"), money_of("captured"), money_of("refunded")
-_DISPUTED = money_of("disputed")
+_DISPUTED, _UNDER_WAY = money_of("disputed"), money_of("refund_pending")
 _MOVED = money_of("amount", currency="payment.currency")
 _CREATED, _UPDATED = moment_of("created_at"), moment_of("updated_at")
 _CANCELLED, _SETTLED = moment_of("cancelled_at"), moment_of("settled_at")
@@ -73,6 +75,30 @@ class Operations(ReadOnly, TabularInline):
         return rows.select_related("payment")
 
 
+class Parts(ReadOnly, TabularInline):
+    model = PartialRefund
+    hide_title = True
+    fields: ClassVar[list[Any]] = [
+        _MOVED,
+        "status",
+        "error_code",
+        "provider_ref",
+        "saga",
+        _CREATED,
+        _SETTLED,
+    ]
+    readonly_fields = fields
+
+    @admin.display(description="return")
+    def saga(self, part: PartialRefund) -> str:
+        return saga_link(part.saga_id, f"…{str(part.saga_id)[-8:]}")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PartialRefund]:
+        """Read the payment with its parts: it has the currency."""
+        rows: QuerySet[PartialRefund] = super().get_queryset(request)
+        return rows.select_related("payment")
+
+
 class Movements(ReadOnly, TabularInline):
     model = ProviderMovement
     hide_title = True
@@ -115,8 +141,8 @@ class PaymentAdmin(WithSaga, ReadOnlyAdmin):
             {
                 "fields": [
                     ("status", _AMOUNT, "decline_code"),
-                    (_CAPTURED, _REFUNDED, _DISPUTED, _CANCELLED),
-                    (_CREATED, _UPDATED, "saga"),
+                    (_CAPTURED, _REFUNDED, _UNDER_WAY, _DISPUTED),
+                    (_CREATED, _UPDATED, _CANCELLED, "saga"),
                     ("order_id", "id", "manual_capture"),
                 ]
             },
@@ -129,13 +155,14 @@ class PaymentAdmin(WithSaga, ReadOnlyAdmin):
         _AMOUNT,
         _CAPTURED,
         _REFUNDED,
+        _UNDER_WAY,
         _DISPUTED,
         _CREATED,
         _UPDATED,
         _CANCELLED,
         _NEXT_CHECK,
     ]
-    inlines = [Operations, Movements]
+    inlines = [Operations, Parts, Movements]
 
     @display(description="status", label=_TONES)
     def badge(self, payment: Payment) -> str:

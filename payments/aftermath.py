@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db.models.functions import Now
 
-from payments import alerts, calls, rows
+from payments import alerts, calls, parts, rows
 from payments.gateways.port import Dispute, DisputeStatus, Refund, RefundStatus
 from payments.gateways.registry import gateway
 from payments.models import DATABASE, Payment, ProviderMovement, Status
@@ -39,6 +39,8 @@ def learn(payment: Payment) -> None:
 
 
 def _keep_refunds(payment: Payment, refunds: Sequence[Refund]) -> list[_Change]:
+    parts.must_be_recent(payment, refunds)
+    parts.settle_in(payment, refunds)
     given_back = sum(r.amount for r in refunds if r.status is RefundStatus.SUCCEEDED)
     if payment.status == Status.SUCCEEDED:
         if given_back >= payment.captured:

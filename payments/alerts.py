@@ -5,7 +5,7 @@ CRITICAL log events, with ids and amounts only.
 
 import structlog
 
-from payments.models import Payment, ProviderEvent, ProviderMovement
+from payments.models import PartialRefund, Payment, ProviderEvent, ProviderMovement
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +43,11 @@ def refunded_elsewhere(payment: Payment, movement: ProviderMovement) -> None:
 def refund_taken_back(payment: Payment, movement: ProviderMovement) -> None:
     """A refund that had succeeded failed at the bank: the shopper has not got the money."""
     log.critical("refund_taken_back", **_where(payment), **_what(movement))
+
+
+def part_came_late(payment: Payment, part: PartialRefund) -> None:
+    """A partial refund that was stopped went through: its return knows nothing of it."""
+    log.critical("part_came_late", **_where(payment), part=str(part.pk), moved=part.amount)
 
 
 def event_contradicts(event: ProviderEvent, error: Exception) -> None:

@@ -36,6 +36,12 @@ class PaymentInDoubt(Exception):
         self.retry_after = retry_after
 
 
+class RefundPending(PaymentInDoubt):
+    """The bank takes its time over a refund, days perhaps; the text completes "waiting …"."""
+
+    code = "refund-pending"
+
+
 class PaymentUnavailable(Exception):
     """The provider could not be reached; nothing was done. Transient."""
 
@@ -61,6 +67,12 @@ class RefundRefused(Exception):
     """The provider's definite no to a refund; a person has to look at it."""
 
     code = "refund-refused"
+
+
+class NotRefundable(Exception):
+    """So much cannot be given back: it was not captured, or went back before; a refusal."""
+
+    code = "not-refundable"
 
 
 class ProviderDisagrees(Exception):

@@ -36,7 +36,8 @@ class Money:
     """What became of a checkout's money so far, in minor units of ``currency``.
 
     ``currency`` is empty when no payment was ever begun. ``authorised`` is what the bank holds for
-    us and we have not taken, ``disputed`` what it wants back, or got back. ``in_doubt`` tells that
+    us and we have not taken, ``disputed`` what it wants back, or got back, ``refundable`` what can
+    still go back in parts. ``in_doubt`` tells that
     the provider may hold more than ``captured`` says, ``needs_action`` that the shopper has to
     authenticate first.
     """
@@ -45,6 +46,7 @@ class Money:
     captured: int = 0
     refunded: int = 0
     disputed: int = 0
+    refundable: int = 0
     currency: str = ""
     in_doubt: bool = False
     needs_action: bool = False
@@ -106,6 +108,7 @@ def _money(payment: Payment) -> Money:
         captured=payment.captured,
         refunded=payment.refunded,
         disputed=payment.disputed,
+        refundable=_refundable(payment),
         currency=payment.currency,
         in_doubt=_is_in_doubt(payment),
         needs_action=payment.status == Status.REQUIRES_ACTION,
@@ -114,6 +117,12 @@ def _money(payment: Payment) -> Money:
 
 def _authorised(payment: Payment) -> int:
     return payment.amount if payment.status in HELD else 0
+
+
+def _refundable(payment: Payment) -> int:
+    if payment.status != Status.SUCCEEDED:
+        return 0
+    return payment.captured - payment.refunded - payment.refund_pending
 
 
 def _is_in_doubt(payment: Payment) -> bool:

@@ -14,6 +14,8 @@ INTENT_STEP = "begin_charge"
 CHARGE_STEP = "charge_payment"
 #: The same in two, where the money is captured by hand.
 AUTHORISE_STEP, CAPTURE_STEP = "authorise_payment", "capture_payment"
+#: A partial refund was set aside (its tombstone closes the door), and went through.
+BEGIN_PART_STEP, PART_STEP = "begin_refund", "refund_part"
 
 
 def result_of(saga_id: UUID, step: str) -> Result | None:

@@ -4,7 +4,7 @@ Each function is one short transaction that holds the payment's row lock. ``dura
 sure that it is the outermost one: what was written is committed before a call goes out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -14,14 +14,14 @@ import structlog
 from django.conf import settings
 from django.db.models.functions import Now
 
-from payments import operations, receipts, rows
+from payments import operations, parts, receipts, rows
 from payments.errors import (
     AuthorisationLost,
     PaymentInDoubt,
     PaymentMethodMissing,
     ProviderDisagrees,
 )
-from payments.gateways.port import Intent
+from payments.gateways.port import Intent, Refund, RefundStatus
 from payments.models import (
     DATABASE,
     HELD,
@@ -267,12 +267,18 @@ def record_refund(payment_id: UUID, refund_ref: str) -> Payment:
     """Record that the shopper has the whole amount back."""
     with rows.locked(payment_id, "payments.record_refund") as payment:
         if payment.status == Status.REVERSING:
-            payment.refund()
-            payment.next_check_at = None
-            operations.settle_last(payment, Kind.REFUND, ref=refund_ref)
-            receipts.write_undone(payment, {"refunded": payment.refunded})
-            tell_of_refund(payment, payment.refunded)
+            _refund_the_rest(payment, ref=refund_ref)
     return rows.read(payment_id)
+
+
+def record_some_refunds(payment_id: UUID, made: Sequence[Refund]) -> None:
+    """Record what went back before the reversal, or beside it; the rest is still to be refunded."""
+    with rows.locked(payment_id, "payments.record_some_refunds") as payment:
+        parts.must_be_recent(payment, made)
+        parts.settle_in(payment, made)
+        back = sum(each.amount for each in made if each.status is RefundStatus.SUCCEEDED)
+        if payment.status == Status.REVERSING and back < payment.captured:
+            payment.refunded = back
 
 
 def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
@@ -280,13 +286,19 @@ def record_refund_by_hand(payment_id: UUID, reference: str) -> Payment:
     with rows.locked(payment_id, "payments.record_refund_by_hand") as payment:
         if payment.status == Status.REVERSING and payment.captured:
             operation = operations.open_next(payment, Kind.REFUND)
-            payment.refund()
-            payment.next_check_at = None
-            operations.settle_last(payment, Kind.REFUND, ref=f"by hand: {reference}"[:255])
+            _refund_the_rest(payment, ref=f"by hand: {reference}"[:255])
             log.warning("refunded_by_hand", payment_id=str(payment_id), operation=str(operation.pk))
-            receipts.write_undone(payment, {"refunded": payment.refunded})
-            tell_of_refund(payment, payment.refunded)
     return rows.read(payment_id)
+
+
+def _refund_the_rest(payment: Payment, *, ref: str) -> None:
+    rest = payment.captured - payment.refunded
+    parts.give_up_in(payment)
+    payment.refund()
+    payment.next_check_at = None
+    operations.settle_last(payment, Kind.REFUND, ref=ref)
+    receipts.write_undone(payment, {"refunded": payment.refunded})
+    tell_of_refund(payment, rest)
 
 
 def note_doubt(operation: PaymentOperation, code: str, *, key_spent: bool) -> None:

@@ -95,6 +95,8 @@ def _was_refunded(payment: Payment) -> bool:
     if sum(refund.amount for refund in succeeded) >= payment.captured:
         records.record_refund(payment.pk, succeeded[0].ref)
         return True
+    if succeeded:
+        records.record_some_refunds(payment.pk, made)
     sent = operations.last(payment, Kind.REFUND)
     for refund in made:
         if sent and sent.status in UNSETTLED and refund.operation_id == str(sent.pk):

@@ -16,6 +16,7 @@ _CHANGING = (
     "status",
     "captured",
     "refunded",
+    "refund_pending",
     "disputed",
     "decline_code",
     "updated_at",

@@ -16,6 +16,7 @@ from payments import (
     charging,
     events,
     listener,
+    partial,
     receipts,
     records,
     reversing,
@@ -30,17 +31,26 @@ from payments.auditing import (
 from payments.errors import (
     AuthorisationLost,
     CardDeclined,
+    NotRefundable,
     PaymentInDoubt,
     PaymentMethodMissing,
     PaymentNeedsAction,
     PaymentRejected,
     PaymentUnavailable,
     ProviderDisagrees,
+    RefundPending,
     RefundRefused,
 )
 from payments.gateways.port import WebhookRefused
 from payments.mending import NotByHand, refund_by_hand, settle, sweep_late_successes
-from payments.models import DATABASE, Payment, PaymentMethod, Status
+from payments.models import (
+    DATABASE,
+    PartialRefund,
+    PartStatus,
+    Payment,
+    PaymentMethod,
+    Status,
+)
 from payments.reading import (
     Money,
     PaymentStanding,
@@ -61,6 +71,7 @@ __all__ = [
     "Disagreement",
     "Money",
     "NotByHand",
+    "NotRefundable",
     "NothingAuthorised",
     "PaymentInDoubt",
     "PaymentMethodMissing",
@@ -69,6 +80,7 @@ __all__ = [
     "PaymentStanding",
     "PaymentUnavailable",
     "ProviderDisagrees",
+    "RefundPending",
     "RefundRefused",
     "WebhookRefused",
     "action_of",
@@ -81,11 +93,13 @@ __all__ = [
     "events_due",
     "lone_receipts",
     "money_of",
+    "part_stands",
     "process_event",
     "purge_events",
     "purge_methods",
     "receive_event",
     "refund_by_hand",
+    "refund_part",
     "register_method",
     "reverse_payment",
     "sagas_with_ref",
@@ -93,6 +107,7 @@ __all__ = [
     "spans",
     "standing_of",
     "standings",
+    "stop_refund",
     "strangers",
     "sweep_late_successes",
     "touched_payments",
@@ -249,6 +264,53 @@ def reverse_payment(*, saga_id: UUID) -> Result:
         reversing.finish(payment)
         payment = rows.read(payment.pk)
     return {"refunded": payment.refunded} if payment.refunded else {"cancelled": True}
+
+
+def refund_part(*, saga_id: UUID, checkout_id: UUID, amount: int) -> Result:
+    """Give a part of a checkout's captured money back, once for each saga that asks.
+
+    Args:
+        saga_id: the return, under whose id it is done once.
+        checkout_id: whose payment.
+        amount: minor units, more than 0.
+
+    Returns:
+        ``refund_id``, ``refunded`` (minor units, this part) and ``currency``.
+
+    Raises:
+        NotRefundable: so much is not held, or is being given back already; a definite no.
+        RefundRefused: the provider's, or the bank's, definite no.
+        RefundPending: the bank takes its time.
+        AlreadyCompensated: it was stopped.
+        PaymentInDoubt: the outcome is unknown; a repeat asks.
+        PaymentUnavailable: nothing was done; a repeat may get through.
+        ValueError: the amount is not positive.
+    """
+    if amount <= 0:
+        raise ValueError("a refund must be over more than 0 minor units")
+    return partial.give_back(saga_id=saga_id, checkout_id=checkout_id, amount=amount)
+
+
+def stop_refund(*, saga_id: UUID) -> Result:
+    """Keep a partial refund from being made, or find out that it was; safe to repeat.
+
+    The undo of ``refund_part``. A call that some frozen process still sends afterwards may get
+    through: it is recorded when its webhook, or the audit, tells of it, with an alert.
+
+    Returns:
+        ``{"stopped": minor units}``; ``{"stands": minor units}`` if it went through, which cannot
+        be undone; ``{}`` when none was ever begun. None will be from now on.
+
+    Raises:
+        PaymentInDoubt, PaymentUnavailable: a repeat asks again.
+    """
+    return partial.stop(saga_id=saga_id)
+
+
+def part_stands(*, saga_id: UUID) -> bool:
+    """Tell whether the partial refund of this saga is recorded as made."""
+    parts = PartialRefund.objects.using(DATABASE).filter(saga_id=saga_id)
+    return parts.filter(status=PartStatus.SUCCEEDED).exists()
 
 
 def receive_event(*, provider: str, body: bytes, headers: Mapping[str, str]) -> UUID | None:

@@ -53,6 +53,8 @@ class Claim(NamedTuple):
     """What a saga's row says; amounts in minor units.
 
     ``steps`` has each step of the definition; it is empty if the running code does not know it.
+    Of the sagas that follow this one: ``given_back_least`` and ``given_back_most`` bound what they
+    give back of its charge, ``is_followed`` tells that one of them is not at rest.
     """
 
     saga_id: SagaKey
@@ -65,6 +67,9 @@ class Claim(NamedTuple):
     parked: str
     is_due: bool
     steps: Mapping[str, Stands]
+    given_back_least: int = 0
+    given_back_most: int = 0
+    is_followed: bool = False
 
     def must(self, step: str) -> bool:
         """Whether the effect of ``step`` must stand."""

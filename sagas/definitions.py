@@ -129,6 +129,20 @@ class FollowUp:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Consequence:
+    """What a saga that follows another one (``Saga.follows``) does to that one's outcome.
+
+    Args:
+        undoes: steps of the other whose effect does not stand any more once this one is complete.
+        gives_back: whether its ``amount`` goes back of what the other has charged. Once this one
+            is undone, only what a result of an undo calls ``stands`` stays given back.
+    """
+
+    undoes: frozenset[str] = frozenset()
+    gives_back: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class SagaDefinition:
     """A saga: its steps in order, told as a table.
 
@@ -140,6 +154,7 @@ class SagaDefinition:
         after_compensated: what to tell once everything is undone.
         evidence: whom the console asks what a saga holds and what it cost.
         auditor: who compares what sagas claim with what their domains hold.
+        consequence: what it does to the outcome of the saga that it follows, if it follows one.
     """
 
     kind: str
@@ -149,6 +164,7 @@ class SagaDefinition:
     after_compensated: FollowUp | None = None
     evidence: Evidence | None = None
     auditor: Auditor | None = None
+    consequence: Consequence = Consequence()
     _index: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -182,10 +198,13 @@ class SagaDefinition:
 
     @property
     def charge(self) -> tuple[Step, Step] | None:
-        """The step that takes the shopper's money, and the step whose undo gives it back."""
+        """The step that takes the shopper's money, and the step whose undo gives it back.
+
+        None for a saga that takes none.
+        """
         takes = next((step for step in self.steps if step.takes_money), None)
         takes = takes or next((step for step in self.steps if step.pivot), None)
-        if takes is None:
+        if takes is None or self.consequence.gives_back:
             return None
         undone_first = self.steps_to_undo(self.steps[self._index[takes.reaches] - 1].reaches)
         return (takes, undone_first[0]) if undone_first else None

@@ -80,6 +80,7 @@ def start(
     input: Mapping[str, Any],
     amount: int = 0,
     currency: str = "",
+    follows: UUID | None = None,
 ) -> Started:
     """Commit a new saga, then dispatch it; the same request again returns the same saga.
 
@@ -94,6 +95,7 @@ def start(
         input: ids and amounts that the steps need.
         amount: what is at stake, in minor units of ``currency``, for staff to sort by.
         currency: ISO 4217.
+        follows: the saga whose outcome it changes, such as the checkout that it cancels.
 
     Raises:
         KeyReused: the key was used with another request.
@@ -109,6 +111,7 @@ def start(
         input=dict(input),
         amount=amount,
         currency=currency,
+        follows=follows,
         lease_until=journal.in_seconds(settings.SAGA_QUEUE_LEASE),
         deadline_at=journal.in_seconds(definition.deadline),
     )

@@ -11,6 +11,8 @@ from django_fsm import FSMField, FSMModelMixin, transition
 class Kind(models.TextChoices):
     CONFIRMATION = "confirmation"
     APOLOGY = "apology"
+    CANCELLATION = "cancellation"
+    REFUND = "refund"
 
 
 class Status(models.TextChoices):

@@ -14,6 +14,7 @@ from payments.models.payment import (
     Receipt,
     Status,
 )
+from payments.models.refund import PartialRefund, PartStatus
 
 __all__ = [
     "DATABASE",
@@ -25,6 +26,8 @@ __all__ = [
     "Kind",
     "OperationStatus",
     "OutboxEvent",
+    "PartStatus",
+    "PartialRefund",
     "Payment",
     "PaymentAction",
     "PaymentMethod",

@@ -86,6 +86,9 @@ class Payment(FSMModelMixin, models.Model):
     )
     captured = models.BigIntegerField(default=0)
     refunded = models.BigIntegerField(default=0)
+    refund_pending = models.BigIntegerField(
+        default=0, db_default=0, help_text="Set aside for partial refunds that are under way."
+    )
     disputed = models.BigIntegerField(
         default=0, db_default=0, help_text="What the shopper's bank wants back, or got back."
     )
@@ -116,6 +119,11 @@ class Payment(FSMModelMixin, models.Model):
                 & Q(refunded__lte=F("captured"))
                 & Q(captured__lte=F("amount")),
                 name="payments_refunded_le_captured_le_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(refund_pending__gte=0)
+                & Q(refunded__lte=F("captured") - F("refund_pending")),
+                name="payments_refunds_fit_the_capture",
             ),
             models.CheckConstraint(
                 condition=Q(captured=0) | Q(captured=F("amount")),

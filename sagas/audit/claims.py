@@ -28,6 +28,7 @@ from django.db.models import (
 from django.db.models.functions import Cast, Lag, Now
 
 from sagas import journal
+from sagas.audit.followers import after, read_followers, revisions_beside
 from sagas.audit.profiles import Profile, Wording, profile_of
 from sagas.auditor import Claim
 from sagas.models import DATABASE, Direction, Outcome, Saga, StepRun
@@ -115,13 +116,19 @@ def next_page(after: UUID) -> tuple[Among, bool]:
 
 def read_rows(among: Among) -> Mapping[SagaKey, Row]:
     """Return the sagas among these, by id."""
-    rows = among.rows(_described(_sagas()), saga="pk")
-    return {row[0]: _row(Said(*row)) for row in rows}
+    read = among.rows(_described(_sagas()), saga="pk")
+    rows = {row[0]: _row(Said(*row)) for row in read}
+    for saga_id, followers in read_followers(among).items():
+        if row := rows.get(saga_id):
+            rows[saga_id] = row._replace(claim=after(row.claim, followers))
+    return rows
 
 
 def revisions(saga_ids: Sequence[UUID]) -> Mapping[UUID, int]:
-    """Return the revision that each of these sagas has by now."""
-    return dict(_sagas().filter(pk__in=saga_ids).values_list("pk", "revision"))
+    """Return the revision that each of these sagas has by now, its followers' among it."""
+    own = dict(_sagas().filter(pk__in=saga_ids).values_list("pk", "revision"))
+    beside = revisions_beside(saga_ids)
+    return {pk: revision + beside.get(pk, 0) for pk, revision in own.items()}
 
 
 def read_history(among: Among) -> Mapping[SagaKey, Told]:

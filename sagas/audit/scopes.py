@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 
 from sagas import journal
 from sagas.audit import findings, looking
+from sagas.audit.followers import followed_by
 from sagas.auditor import Auditor, Seen, Suspects
 from sagas.models import DATABASE, AuditRun, Finding, Saga
 from sagas.participant.among import PAGE, touched
@@ -53,7 +54,7 @@ def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Looks:
     began = since[SAGAS] - OVERLAP
     sagas = Saga.objects.using(DATABASE).annotate(saga_id=F("pk"))
     for page in touched(sagas, when=F("updated_at"), since=began, before=until[SAGAS]):
-        yield looking.look_at(page, seen)
+        yield looking.look_at([*{*page, *followed_by(page)}], seen)
     for pages in (_should_have_moved(began), _found_before(run)):
         for page in pages:
             yield looking.look_at(page, seen)

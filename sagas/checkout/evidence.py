@@ -43,10 +43,10 @@ class CheckoutEvidence:
     def verdict(self, saga_id: UUID, *, state: str, reason: str) -> Verdict:
         """Read what the domains hold; sources that do not answer are named, never raised."""
         unknown: list[Unknown] = []
-        order = _ask("orders", unknown, lambda: orders.summaries(saga_ids=[saga_id]).get(saga_id))
-        held = _ask("inventory", unknown, lambda: _stock_of(saga_id))
-        payment = _ask("payments", unknown, lambda: payments.standing_of(saga_id=saga_id))
-        mails = _ask("notifications", unknown, lambda: _mails_of(saga_id))
+        order = ask("orders", unknown, lambda: orders.summaries(saga_ids=[saga_id]).get(saga_id))
+        held = ask("inventory", unknown, lambda: _stock_of(saga_id))
+        payment = ask("payments", unknown, lambda: payments.standing_of(saga_id=saga_id))
+        mails = ask("notifications", unknown, lambda: mails_of(saga_id))
         silent = {each.source for each in unknown}
         in_doubt = payment is not None and payment.in_doubt
         if payment is not None and payment.in_doubt:
@@ -74,9 +74,9 @@ class CheckoutEvidence:
     def facts(self, saga_ids: Sequence[UUID]) -> Mapping[UUID, Facts]:
         """Return the row of each saga, with one query a domain."""
         unknown: list[Unknown] = []
-        numbers = _ask("orders", unknown, lambda: orders.summaries(saga_ids=saga_ids))
-        money = _ask("payments", unknown, lambda: payments.standings(saga_ids=saga_ids))
-        units = _ask("inventory", unknown, lambda: inventory.units_held(saga_ids=saga_ids))
+        numbers = ask("orders", unknown, lambda: orders.summaries(saga_ids=saga_ids))
+        money = ask("payments", unknown, lambda: payments.standings(saga_ids=saga_ids))
+        units = ask("inventory", unknown, lambda: inventory.units_held(saga_ids=saga_ids))
         rows = {}
         for saga_id in saga_ids:
             order = (numbers or {}).get(saga_id)
@@ -166,7 +166,7 @@ def _contradiction(saga_id: UUID, *, step: str, undo: bool) -> str:
     return f"{step} cannot be settled by hand"
 
 
-def _ask(source: str, unknown: list[Unknown], question: Callable[[], T]) -> T | None:
+def ask(source: str, unknown: list[Unknown], question: Callable[[], T]) -> T | None:
     """Return a source's answer; when it does not answer, note since when, and return None."""
     key = f"answered:{source}"
     try:
@@ -190,7 +190,8 @@ def _stock_of(saga_id: UUID) -> list[Held]:
     ]
 
 
-def _mails_of(saga_id: UUID) -> list[Mail]:
+def mails_of(saga_id: UUID) -> list[Mail]:
+    """Return the mails of one saga, as the console shows them."""
     return [
         Mail(
             kind=mail.kind.value,

@@ -3,8 +3,11 @@
 from uuid import UUID
 
 from sagas import operations
+from sagas.models import DATABASE, Saga
 
 
 def payment_changed(saga_id: UUID) -> None:
-    """Resume the checkout if it waits; a worker that is on it learns by itself."""
-    operations.dispatch(saga_id, only_if_waiting=True)
+    """Resume the checkout if it waits, and what follows it; a worker on one learns by itself."""
+    waiting = Saga.objects.using(DATABASE).filter(follows=saga_id, next_attempt_at__isnull=False)
+    for each in (saga_id, *waiting.values_list("pk", flat=True)):
+        operations.dispatch(each, only_if_waiting=True)

@@ -42,7 +42,7 @@ _GUEST_KEY_LENGTH = 16
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,6})(?:$|[,;\s])", re.IGNORECASE)
 
-_KEY_HEADER = OpenApiParameter(
+KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
     OpenApiParameter.HEADER,
@@ -93,7 +93,7 @@ class Checkouts(APIView):
     @extend_schema(
         operation_id="place_checkout",
         request=CheckoutBody,
-        parameters=[_KEY_HEADER, _PREFER_HEADER, *_ANSWER_HEADERS],
+        parameters=[KEY_HEADER, _PREFER_HEADER, *_ANSWER_HEADERS],
         responses={
             201: OpenApiResponse(PlacedCheckout, "It has completed."),
             202: OpenApiResponse(PlacedCheckout, "It is accepted; its status says how it stands."),
@@ -108,7 +108,7 @@ class Checkouts(APIView):
     def post(self, request: Request) -> Response:
         """Accept a checkout. It completes, or it is made good."""
         principal = auth.principal_of(request)
-        key = _key_of(request, is_guest=principal == auth.GUEST)
+        key = key_of(request, is_guest=principal == auth.GUEST)
         body = CheckoutBody(data=request.data)
         body.is_valid(raise_exception=True)
         saga = intake.place(principal=principal, idempotency_key=key, body=body.validated_data)
@@ -157,7 +157,7 @@ class CancelCheckout(APIView):
         return Response(CheckoutAnswer(standing_of(saga)).data, status.HTTP_202_ACCEPTED)
 
 
-def _key_of(request: Request, *, is_guest: bool) -> str:
+def key_of(request: Request, *, is_guest: bool) -> str:
     """Return the Idempotency-Key (draft-ietf-httpapi-idempotency-key-header), quoted or bare."""
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > 1 and key[0] == key[-1] == '"':

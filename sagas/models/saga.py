@@ -96,6 +96,9 @@ class Saga(FSMModelMixin, models.Model):
     idempotency_key = models.CharField(max_length=255)
     request_fingerprint = models.CharField(max_length=64)
     #: What it is about, so that staff can sort and filter by it without asking a domain.
+    follows = models.UUIDField(
+        null=True, editable=False, help_text="The saga whose outcome this one changes."
+    )
     amount = models.BigIntegerField(default=0, help_text="At stake, in minor units.")
     currency = models.CharField(max_length=3, blank=True, help_text="ISO 4217.")
     input = models.JSONField(default=dict, help_text="Ids and amounts only.")
@@ -147,6 +150,8 @@ class Saga(FSMModelMixin, models.Model):
             ("note_saga", "Can claim sagas and write notes on them"),
             ("bulk_saga", "Can act on many sagas at once"),
             ("export_saga", "Can export sagas as CSV"),
+            ("cancel_order", "Can cancel a shopper's order"),
+            ("refund_order", "Can give a part of an order back"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -186,6 +191,9 @@ class Saga(FSMModelMixin, models.Model):
             ),
             models.Index(fields=["-created_at", "-id"], name="sagas_newest"),
             models.Index(fields=["updated_at"], name="sagas_touched"),
+            models.Index(
+                fields=["follows"], name="sagas_following", condition=Q(follows__isnull=False)
+            ),
             models.Index(fields=["state", "-created_at"], name="sagas_by_state"),
             models.Index(fields=["idempotency_key"], name="sagas_by_key"),
             models.Index(fields=["amount", "-created_at"], name="sagas_by_amount"),

@@ -13,3 +13,15 @@ def written(minor_units: int, currency: str) -> str:
     """Return an amount of minor units as people write it, such as ``1,250.00 EUR``."""
     decimals = _DECIMALS.get(currency, 2)
     return f"{Decimal(minor_units).scaleb(-decimals):,.{decimals}f} {currency}".strip()
+
+
+def read(amount: Decimal, currency: str) -> int:
+    """Return what people wrote as minor units, such as 1250 for 12.50 EUR.
+
+    Raises:
+        ValueError: it has more decimals than the currency.
+    """
+    minor = amount.scaleb(_DECIMALS.get(currency, 2))
+    if minor != minor.to_integral_value():
+        raise ValueError(f"{currency} has {_DECIMALS.get(currency, 2)} decimals")
+    return int(minor)

@@ -18,7 +18,7 @@ def ledger_fault(claim: Claim, said: Disagreement) -> Fault | None:
     A moving saga is about to find out by itself; but what we have written as done must be
     there from the first moment on.
     """
-    at_rest = claim.state in (COMPLETE, COMPENSATED)
+    at_rest = claim.state in (COMPLETE, COMPENSATED) and not claim.is_followed
     waits = claim.state == FAILED or bool(claim.parked)
     is_known_to_come = said.rule in ("captured-there-not-here", "refunded-there-not-here")
     if is_known_to_come and not at_rest and not waits:

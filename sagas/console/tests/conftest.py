@@ -40,10 +40,12 @@ def make_groups() -> None:
     groups = import_module("sagas.migrations.0006_staff_groups")
     audit = import_module("sagas.migrations.0007_audit")
     chaos = import_module("sagas.migrations.0008_staging_chaos")
+    aftersales = import_module("sagas.migrations.0012_aftersales_groups")
     with connections["default"].schema_editor() as editor:
         groups.make_groups(apps, editor)
         audit.extend_groups(apps, editor)
         chaos.allow_operators(apps, editor)
+        aftersales.extend_groups(apps, editor)
 
 
 @pytest.fixture
