@@ -119,7 +119,7 @@ class Shown:
 def cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Show what cancelling an order will do; POST does it."""
     order = _order(request, order_id, intake.MAY_CANCEL)
-    form = CancelForm(request.POST or None)
+    form = CancelForm(request.POST if request.method == "POST" else None)
     fault = ""
     if request.method == "POST" and form.is_valid():
         try:
@@ -135,7 +135,8 @@ def cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
 def refund_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Ask what is to be given back, show what that comes to; a second POST does it."""
     order = _order(request, order_id, intake.MAY_REFUND)
-    form = RefundForm(request.POST or None, order=order, initial={"key": uuid4()})
+    posted = request.POST if request.method == "POST" else None
+    form = RefundForm(posted, order=order, initial={"key": uuid4()})
     fault, amount = "", None
     if request.method == "POST" and form.is_valid():
         try:

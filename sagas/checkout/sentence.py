@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sagas.evidence import Verdict
-from sagas.models import COMPENSATED, COMPENSATING, FAILED
+from sagas.models import COMPENSATED, COMPENSATING, COMPLETE, FAILED
 from sagas.participant.money import written
 
 _BECAUSE = {
@@ -41,7 +41,8 @@ def _while_held(verdict: Verdict, state: str, reason: str) -> str:
     if state in (FAILED, COMPENSATING):
         return f"is being undone and {amount} is still to be given back; we see to it"
     if verdict.order_status == "CONFIRMED":
-        return f"is confirmed and paid: {amount}"
+        back = f"; {written(verdict.refunded or 0, verdict.currency)} of it was given back"
+        return f"is confirmed and paid: {amount}{back if verdict.refunded else ''}"
     return f"is paid, {amount}, and is being confirmed"
 
 
@@ -53,6 +54,10 @@ def _without_money(verdict: Verdict, state: str, reason: str) -> str:
         return f"was not carried out because {because}; {back}"
     if state in (FAILED, COMPENSATING):
         return "is being undone; no money is held"
+    if state == COMPLETE:
+        back = written(verdict.refunded or 0, verdict.currency)
+        cancelled = "is cancelled" if verdict.order_status == "CANCELLED" else "stands"
+        return f"{cancelled}; all of {back} was given back"
     if verdict.payment == "REQUIRES_ACTION":
         return "waits until you have authenticated with your bank; nothing was charged so far"
     if verdict.authorised:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.safestring import SafeString, mark_safe
@@ -22,6 +23,8 @@ from sagas.stuck import Standing, standing_of
 
 #: Attempts that the page shows; the newest are the ones that matter.
 _MOST_RUNS = 300
+#: Sagas that follow another one, or are followed, that its page links to.
+_MOST_RELATED = 50
 #: Seconds between two looks while the saga still moves.
 _LOOK_AGAIN = 5
 
@@ -40,6 +43,7 @@ class SagaPage:
     assignment: Assignment | None
     approvals: Sequence[Approval]
     held_back: Sequence[Switch]
+    related: Sequence[Saga]
     staged: Staged | None
     version_is_known: bool
     data: str
@@ -92,6 +96,7 @@ def page_of(saga: Saga, request: HttpRequest) -> SagaPage:
         .first(),
         approvals=_approvals(saga),
         held_back=[each for each in switches.closed() if _concerns(each, saga)],
+        related=_related(saga),
         staged=staged_for(saga, runs),
         version_is_known=known,
         data=_data(saga, request),
@@ -106,6 +111,12 @@ def _runs(saga: Saga) -> list[StepRun]:
 def _actions(saga: Saga) -> list[OperatorAction]:
     rows = OperatorAction.objects.using(DATABASE).filter(saga=saga)
     return list(rows.select_related("operator", "outcome").order_by("-id"))
+
+
+def _related(saga: Saga) -> list[Saga]:
+    """Return the saga that it follows, and those that follow it."""
+    related = Q(follows=saga.pk) | Q(pk=saga.follows)
+    return list(Saga.objects.using(DATABASE).filter(related).order_by("created_at")[:_MOST_RELATED])
 
 
 def _approvals(saga: Saga) -> list[Approval]:

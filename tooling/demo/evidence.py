@@ -81,10 +81,12 @@ class Witnesses:
         return found
 
     def mails_of(self, checkout_id: UUID) -> tuple[str, ...]:
-        """Return the kinds of the mails that arrived, by their Message-ID, in order."""
-        files = sorted(self.mails.glob(f"*{checkout_id}*.eml"))
-        ids = [str(email.message_from_bytes(file.read_bytes())["Message-ID"]) for file in files]
-        return tuple(message_id.strip("<>").partition(".")[0] for message_id in ids)
+        """Return the kinds of the mails that arrived, by their Message-ID: a checkout's first."""
+        followers = Saga.objects.using("default").filter(follows=checkout_id)
+        ids = [checkout_id, *followers.order_by("created_at").values_list("pk", flat=True)]
+        files = [file for each in ids for file in sorted(self.mails.glob(f"*{each}*.eml"))]
+        heads = [str(email.message_from_bytes(file.read_bytes())["Message-ID"]) for file in files]
+        return tuple(message_id.strip("<>").partition(".")[0] for message_id in heads)
 
     def _provider_says(self, checkout_id: UUID) -> tuple[int, int, int]:
         payment = Payment.objects.using("payments").filter(saga_id=checkout_id).first()

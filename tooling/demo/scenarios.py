@@ -16,39 +16,15 @@ from inventory.services import receive_stock
 from payments.models import Payment
 from payments.services import money_of
 from sagas.models import AT_REST, Saga
+from tooling.demo.aftersales import cancelled_afterwards, given_back_in_part
 from tooling.demo.evidence import Outcome, Witnesses
+from tooling.demo.outcomes import BLUE_MUG, BOWL, TEAPOT, UNDONE, completed
 from tooling.demo.shopper import Placed, Refused, Shopper, watch
 from tooling.local.instance import free_port
 from tooling.local.stack import Ports, mailcatcher, web
 from tooling.local.supervisor import Supervisor
 
-BLUE_MUG, TEAPOT = 1250, 4900
-BOWL = 6800
 _RACES_AT_THE_MOST = 10
-
-
-def completed(total: int, *, held: int = 1) -> Outcome:
-    """Return what must be where a checkout went through."""
-    return Outcome(
-        state="COMPLETE",
-        status="completed",
-        charged=total,
-        refunded=0,
-        held=held,
-        order="CONFIRMED",
-        mails=("confirmation",),
-    )
-
-
-UNDONE = Outcome(
-    state="COMPENSATED",
-    status="failed",
-    charged=0,
-    refunded=0,
-    held=0,
-    order="CANCELLED",
-    mails=("apology",),
-)
 
 
 def _same(placed: Placed) -> Placed:
@@ -89,6 +65,8 @@ class Demo:
             self.three_d_secure,
             self.three_d_secure_failed,
             self.late_success,
+            partial(cancelled_afterwards, self),
+            partial(given_back_in_part, self),
         ]
         in_turn = [self.authorised_first, self.mail_server_down, self.worker_killed]
         with ThreadPoolExecutor(len(together)) as pool:

@@ -77,11 +77,18 @@ class Shopper:
 
     def cancel(self, placed: Placed) -> None:
         """Take the checkout back."""
-        httpx.post(
-            f"{self.api}/checkouts/{placed.checkout_id}/cancel",
+        self.post(placed, f"checkouts/{placed.checkout_id}/cancel")
+
+    def post(self, placed: Placed, path: str) -> dict[str, Any]:
+        """Post without a body, as whoever placed this checkout, and return the answer."""
+        answer = httpx.post(
+            f"{self.api}/{path}",
             headers={"Authorization": f"Order {placed.token}"},
             timeout=_HTTP_SECONDS,
-        ).raise_for_status()
+        )
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
 
     def answer_the_bank(self, page: str, outcome: str) -> None:
         """Press a button on the bank's page (3-D Secure), which leads back to the shop."""
