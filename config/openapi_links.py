@@ -13,6 +13,17 @@ _LINKS: Mapping[str, Mapping[str, tuple[str, Mapping[str, str]]]] = {
         "again": ("get_checkout", {"checkout_id": "$response.body#/id"}),
         "cancel": ("cancel_checkout", {"checkout_id": "$response.body#/id"}),
         "order": ("orders_retrieve", {"number": "$response.body#/order_number"}),
+        "cancel_order": ("cancel_order", {"number": "$response.body#/order_number"}),
+        "give_a_part_back": ("refund_order", {"number": "$response.body#/order_number"}),
+    },
+    "cancel_order": {
+        "look": ("get_cancellation", {"number": "$response.body#/order_number"}),
+    },
+    "refund_order": {
+        "look": (
+            "get_refund",
+            {"number": "$response.body#/order_number", "refund_id": "$response.body#/id"},
+        ),
     },
     "cancel_checkout": {
         "look": ("get_checkout", {"checkout_id": "$response.body#/id"}),

@@ -182,7 +182,7 @@ class OrderLineAdmin(ReadOnlyAdmin):
 @admin.register(Return)
 class ReturnAdmin(WithSaga, ReadOnlyAdmin):
     list_display = ["order", _AMOUNT, "reason", "status", _CREATED, "saga_short"]
-    list_filter = ["status", "reason"]
+    list_filter = ["status"]
     list_select_related = ["order"]
     search_fields = ["order__number", "saga_id"]
     search_help_text = "Order number, or the return's saga id"

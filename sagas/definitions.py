@@ -141,6 +141,10 @@ class Consequence:
     undoes: frozenset[str] = frozenset()
     gives_back: bool = False
 
+    def __bool__(self) -> bool:
+        """Tell whether it does anything to it."""
+        return bool(self.undoes) or self.gives_back
+
 
 @dataclass(frozen=True, kw_only=True)
 class SagaDefinition:
@@ -208,6 +212,14 @@ class SagaDefinition:
             return None
         undone_first = self.steps_to_undo(self.steps[self._index[takes.reaches] - 1].reaches)
         return (takes, undone_first[0]) if undone_first else None
+
+    @property
+    def is_final_past_pivot(self) -> bool:
+        """Whether nobody, not even an operator, turns it back once the pivot is passed.
+
+        What it did to another saga's outcome cannot be taken from that again.
+        """
+        return bool(self.consequence)
 
     def is_before_pivot(self, state: str) -> bool:
         """Tell whether ``state`` lies before the pivot, where compensation is automatic."""

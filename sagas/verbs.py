@@ -51,6 +51,8 @@ def compensate(saga_id: UUID, *, mandate: Mandate, past_pivot: bool = False) -> 
     def turn_back(saga: Saga) -> str:
         if saga.state not in saga.definition.states:
             raise NotNow(f"it is {saga.state}: there is nothing to turn back")
+        if not saga.is_before_pivot and saga.definition.is_final_past_pivot:
+            raise TooLate(f"it is {saga.state}: what a {saga.kind} did is not taken back")
         if not saga.is_before_pivot and not past_pivot:
             raise TooLate(f"it is {saga.state}, past the pivot: this needs a higher permission")
         effect = f"compensation from {saga.state} begins"

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.contrib.auth.models import User
 from django.db.models import Q
 from pytest_django import Settings
+from rest_framework.authtoken.models import Token
 
 from sagas.audit import runs
 from sagas.audit.runs import Scope
@@ -56,19 +58,24 @@ def fuzz(location: str, *options: str) -> tuple[int, str]:
 
 
 def test_whatever_is_sent_the_api_answers_as_its_document_says(
-    shop: Stack, settings: Settings
+    shop: Stack, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    olga = User.objects.db_manager("default").create_superuser("olga")
+    token = Token.objects.using("default").create(user=olga)
+    monkeypatch.setenv("FUZZ_STAFF_TOKEN", token.key)
     length = ["--max-time", str(int(MINUTES * 60))] if MINUTES else ["--max-examples", EXAMPLES]
     status, _ = fuzz(f"{shop.api}/schema", *length)
     assert status == 0, f"seed {SEED}"
     sagas = Saga.objects.using("default")
     moving = Q(next_attempt_at__isnull=False) | Q(lease_until__isnull=False)
     eventually(lambda: sagas.filter(moving).count(), until=lambda count: count == 0, timeout=120)
-    ends = Counter(sagas.values_list("state", "reason"))
-    sys.stdout.write(f"What became of the checkouts: {dict(ends)}\n")
+    ends = Counter(sagas.filter(kind="checkout").values_list("state", "reason"))
+    followers = Counter(sagas.exclude(kind="checkout").values_list("kind", "state", "reason"))
+    sys.stdout.write(f"What became of the checkouts: {dict(ends)}, {dict(followers)}\n")
     # It went deep: checkouts of all ends, and none that waits for a person.
     assert {state for state, _ in ends} == {"COMPLETE", "COMPENSATED"}
     assert ends["COMPENSATED", "cancelled"] > 0
+    assert followers["return", "COMPLETE", ""] > 0
     assert not sagas.exclude(parked="").exists()
     # What each of them claims, domains and provider confirm.
     settings.FAKE_PROVIDER_URL = f"http://127.0.0.1:{shop.ports.provider}"

@@ -25,6 +25,7 @@ from sagas.models import Saga
 _LOCATION = OpenApiParameter(
     "Location", str, OpenApiParameter.HEADER, response=[202], description="Where to look at it."
 )
+_FORBIDDEN = OpenApiResponse(description="The permission is missing, or the amount is too high.")
 
 
 class MayRefund(BasePermission):
@@ -81,6 +82,7 @@ class Refunds(APIView):
         parameters=[KEY_HEADER, _LOCATION],
         responses={
             202: OpenApiResponse(RefundAnswer, "It is accepted; its status says how it stands."),
+            403: _FORBIDDEN,
             409: OpenApiResponse(description="So much, or so many units, are not left."),
             422: OpenApiResponse(description="The key belongs to another request."),
         },
@@ -103,7 +105,11 @@ class Refunds(APIView):
         headers = {"Location": answer["links"]["self"]}
         return Response(RefundAnswer(answer).data, status.HTTP_202_ACCEPTED, headers=headers)
 
-    @extend_schema(operation_id="list_refunds", responses=RefundAnswer(many=True), tags=["orders"])
+    @extend_schema(
+        operation_id="list_refunds",
+        responses={200: RefundAnswer(many=True), 403: _FORBIDDEN},
+        tags=["orders"],
+    )
     def get(self, request: Request, number: str) -> Response:
         """List the refunds of parts of an order, the newest first."""
         order = _order(number)
@@ -116,7 +122,11 @@ class Refund(APIView):
 
     permission_classes = [MayRefund]
 
-    @extend_schema(operation_id="get_refund", responses=RefundAnswer, tags=["orders"])
+    @extend_schema(
+        operation_id="get_refund",
+        responses={200: RefundAnswer, 403: _FORBIDDEN},
+        tags=["orders"],
+    )
     def get(self, request: Request, number: str, refund_id: UUID) -> Response:
         """Return how a refund stands."""
         order = _order(number)

@@ -110,6 +110,8 @@ def _no_retry(saga: Saga, verdict: Verdict) -> str:
 def _no_compensation(saga: Saga, _: Verdict) -> str:
     if saga.state not in saga.definition.states:
         return f"it is {saga.state}: there is nothing to turn back"
+    if saga.definition.is_final_past_pivot and not saga.is_before_pivot:
+        return f"what a {saga.kind} did is not taken back"
     return ""
 
 

@@ -22,6 +22,7 @@ from tooling.local.instance import REPOSITORY, Instance, free_port
 from tooling.local.services import embedded
 from tooling.local.stack import Ports, start_all, supervise
 from tooling.local.supervisor import Supervisor
+from tooling.screenshots.aftersales import after_the_sale
 from tooling.screenshots.events import add_endpoints, wait_for_mails
 
 FOLDER = REPOSITORY / "docs" / "console"
@@ -76,6 +77,11 @@ def _take_all(address: str, ports: Ports, password: str) -> int:
                 "audit": f"{saga}audit/",
                 "events": f"{saga}events/",
                 "order": checkouts["order page"],
+                "order-paid": checkouts["paid order page"],
+                "order-cancel": checkouts["cancel page"],
+                "order-refund": checkouts["refund page"],
+                "saga-cancellation": checkouts["cancellation page"],
+                "saga-return": checkouts["return page"],
                 "webhooks": "/admin/notifications/webhookendpoint/",
                 "webhook": checkouts["webhook page"],
                 "webhook-secret": f"{checkouts['webhook page'].removesuffix('change/')}secret/",
@@ -154,6 +160,7 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
 
     add_endpoints(nobody_listens_on=free_port())
     placed = [_place(api, "tok_success") for _ in range(6)]
+    sold = [_place(api, "tok_success") for _ in range(2)]
     _place(api, "tok_declined")
     fine, failed = placed[0], _place(api, "tok_refund_refused")
     _until(lambda: Saga.objects.using("default").get(pk=failed).state == "COMPLETE")
@@ -168,7 +175,9 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     chosen = [UUID(saga_id) for saga_id in placed]
     run = bulk.freeze(chosen, operator=admin, verb="compensate", address=None)
     ids = {"fine": fine, "failed": failed, "in doubt": doubtful, "bulk run": str(run.pk)}
-    return ids | wait_for_mails(_until)
+    complete = Saga.objects.using("default").filter(pk__in=sold, state="COMPLETE")
+    _until(lambda: complete.count() == len(sold))
+    return ids | wait_for_mails(_until) | after_the_sale(*sold, _until)
 
 
 def _place(api: str, token: str) -> str:

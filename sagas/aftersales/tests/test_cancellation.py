@@ -1,6 +1,7 @@
 """A paid order is cancelled once, all of it, unless the goods have left."""
 
 import pytest
+from django.contrib.auth.models import User
 
 from notifications.tests.conftest import MailServer
 from orders import services as orders
@@ -10,6 +11,7 @@ from sagas import operations, verbs
 from sagas.aftersales.tests.conftest import TOTAL, Sale, follower, sell
 from sagas.checkout.tests.auditing import told
 from sagas.checkout.tests.shopping import Shopper, assert_problem, id_of
+from sagas.console.actions import VERBS, offer_of
 from sagas.console.preview import verdict_of
 from sagas.mandates import Mandate
 from sagas.models import Saga
@@ -146,3 +148,12 @@ def test_a_worker_that_died_in_any_step_is_taken_over(sale: Sale, provider: Fake
     assert provider.refunded(sale.payment.provider_ref) == TOTAL
     assert Order.objects.using("orders").get(pk=sale.order.pk).status == "CANCELLED"
     assert told() == []
+
+
+def test_a_cancellation_past_its_pivot_is_not_turned_back(sale: Sale) -> None:
+    sale.cancel()
+    saga = drive(follower(sale, "cancellation").pk)
+    with pytest.raises(operations.TooLate, match="not taken back"):
+        verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
+    offer = offer_of(VERBS["compensate"], saga, verdict_of(saga), User(is_superuser=True))
+    assert offer.why_not == "what a cancellation did is not taken back"
