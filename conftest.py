@@ -4,14 +4,32 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.db import connections
 
 from tests.commit_watch import watching
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one file in one process, and all that start the whole system in another."""
+    for item in items:
+        folder, _, _ = item.nodeid.partition("/")
+        file, _, _ = item.nodeid.partition("::")
+        item.add_marker(pytest.mark.xdist_group("system" if folder == "tests" else file))
 
 
 def pytest_configure() -> None:
     """Say what to do when the environment does not point at any servers."""
     if "DATABASE_URL" not in os.environ:
         pytest.exit("Run `make test` (ARGS='-k word' for some of them): it starts the servers.")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    """Dropping five databases may take longer than the statements of a shop may."""
+    yield
+    for connection in connections.all():
+        connection.settings_dict["OPTIONS"]["options"] = "-c statement_timeout=0"
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ CONFIG = REPOSITORY / "tooling" / "fuzz" / "schemathesis.toml"
 SEED = os.environ.get("FUZZ_SEED", "1")
 #: Without them the number of examples ends the run, so that the same seed does the same.
 MINUTES = float(os.environ.get("FUZZ_MINUTES", "0"))
-EXAMPLES = "50"
+EXAMPLES = "30"
 
 pytestmark = [
     pytest.mark.django_db(databases="__all__", transaction=True),

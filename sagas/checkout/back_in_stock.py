@@ -13,9 +13,10 @@ from inventory.models import Product
 from notifications import notices
 from notifications.delivery import MailRefused
 from sagas.checkout import problems
+from sagas.checkout.serializers import Strict
 
 
-class WantedBody(serializers.Serializer[None]):
+class WantedBody(Strict):
     """Whom to write to."""
 
     email = serializers.EmailField(max_length=254)

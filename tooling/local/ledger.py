@@ -1,10 +1,11 @@
 """Which processes were started, so that another command can stop exactly those."""
 
+import fcntl
 import json
 import signal
 import threading
-from collections.abc import Container, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Ledger:
             born = psutil.Process(pid).create_time()
         except psutil.NoSuchProcess:
             return
-        with self._lock:
+        with self._lock, self._alone():
             entries = [*self._read(), {"name": name, "pid": pid, "born": born}]
             alive = [entry for entry in entries if _is_alive(entry)]
             aside = self._file.with_suffix(".part")
@@ -71,6 +72,13 @@ class Ledger:
             ended += [f"{name} (pid {process.pid})" for name, process in due]
             _end([process for _, process in due], turn)
         return ended
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes from writing meanwhile."""
+        with self._file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _read(self) -> list[dict[str, object]]:
         try:
