@@ -27,6 +27,11 @@ def test_stock_is_never_oversold(change: str) -> None:
     _refused(f"UPDATE inventory_stock SET {change}", by="inventory_no_oversell")
 
 
+def test_a_product_runs_low_at_no_negative_number() -> None:
+    put("A", 5)
+    _refused("UPDATE inventory_stock SET low_at = -1", by="inventory_low_at_positive")
+
+
 @pytest.mark.parametrize("sku", ["", "A B", "A/B", "-A", "A\n", "Ä"])
 def test_a_sku_is_plain(sku: str) -> None:
     put("A", 5)

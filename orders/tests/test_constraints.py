@@ -1,8 +1,11 @@
 """What the database refuses even when the code does not look."""
 
+from uuid import uuid4
+
 import pytest
 from django.db import IntegrityError, connections, transaction
 
+from orders import services
 from orders.models import DATABASE, OrderEvent
 from orders.tests.posting import order, post
 
@@ -18,6 +21,20 @@ def _refused(sql: str, *, by: str) -> None:
         cursor.execute(sql)
 
 
+def send_back() -> None:
+    """Make a confirmed order, one mug of which is returned."""
+    saga_id, _ = order()
+    services.confirm_order(saga_id=saga_id)
+    services.open_return(
+        saga_id=uuid4(),
+        checkout_id=saga_id,
+        amount=1250,
+        currency="EUR",
+        reason="damaged",
+        lines=[{"sku": "MUG", "quantity": 1}],
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
@@ -28,6 +45,11 @@ def _refused(sql: str, *, by: str) -> None:
         ("status = 'SHIPPED', confirmed_at = now()", "orders_status_has_its_time"),
         ("confirmed_at = now()", "orders_status_has_its_time"),
         ("cancelled_at = now()", "orders_status_has_its_time"),
+        ("shipped_at = now()", "orders_shipped_is_not_held_back"),
+        (
+            "status = 'CONFIRMED', confirmed_at = now(), shipped_at = now(), held_by = saga_id",
+            "orders_shipped_is_not_held_back",
+        ),
     ],
 )
 def test_an_order_is_whole(change: str, constraint: str) -> None:
@@ -42,6 +64,8 @@ def test_an_order_is_whole(change: str, constraint: str) -> None:
         ("quantity = quantity + 1", "orders_line_total_adds_up"),
         ("quantity = 0, line_total = 0", "orders_line_buys_something"),
         ("unit_price = -1, line_total = -quantity", "orders_unit_price_not_negative"),
+        ("returned = quantity + 1", "orders_returned_le_bought"),
+        ("returned = -1", "orders_returned_le_bought"),
     ],
 )
 def test_a_line_adds_up(change: str, constraint: str) -> None:
@@ -67,6 +91,42 @@ def test_a_saga_has_one_order() -> None:
 def test_an_order_names_a_sku_once() -> None:
     order()
     _refused("UPDATE orders_orderline SET sku = 'MUG'", by="orders_one_line_a_sku")
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("amount = 0", "orders_return_positive"),
+        ("closed_at = now()", "orders_return_closed_means_closed"),
+        ("status = 'REFUNDED'", "orders_return_closed_means_closed"),
+    ],
+)
+def test_a_return_is_whole(change: str, constraint: str) -> None:
+    send_back()
+    _refused(f"UPDATE orders_return SET {change}", by=constraint)
+
+
+def test_a_saga_has_one_return() -> None:
+    send_back()
+    send_back()
+    _refused(
+        "UPDATE orders_return SET saga_id = '00000000-0000-0000-0000-000000000000'",
+        by="orders_one_return_a_saga",
+    )
+
+
+def test_a_return_names_a_line_once() -> None:
+    send_back()
+    _refused(
+        "INSERT INTO orders_returnline (of_id, line_id, quantity) "
+        "SELECT of_id, line_id, quantity FROM orders_returnline",
+        by="orders_line_once_a_return",
+    )
+
+
+def test_a_line_of_a_return_has_units() -> None:
+    send_back()
+    _refused("UPDATE orders_returnline SET quantity = 0", by="orders_return_line_has_units")
 
 
 def test_a_draft_has_no_negative_total() -> None:

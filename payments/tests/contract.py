@@ -4,6 +4,7 @@ A test module subclasses ``GatewayContract`` and gives it a gateway, and a provi
 can be provoked. The tokens are those of ``tooling.fakepay``.
 """
 
+import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -257,10 +258,12 @@ class GatewayContract:
     ) -> None:
         settings.PAYMENT_READ_TIMEOUT = 0.2
         ref, key = opened(gateway).ref, new_key()
+        begun = time.monotonic()
         for code in ("no-answer", "provider-busy"):
             with pytest.raises(InDoubt, match=code) as doubt:
                 gateway.confirm(ref=ref, key=key, token="tok_slow_600")
             assert not doubt.value.answered
+        assert time.monotonic() - begun < 5
         provider.advance()
 
     def test_too_many_requests_are_told_when_to_come_back(

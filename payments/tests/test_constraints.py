@@ -103,7 +103,11 @@ def test_no_call_goes_out_of_an_open_transaction(provider: FakeProvider) -> None
     checkout, paid = Checkout(token="tok_success"), Checkout(token="tok_success")
     paid.charge()
     heard = len(provider.events("request"))
-    for call in (checkout.charge, checkout.reverse, paid.reverse):
+
+    def refund_part() -> services.Result:
+        return services.refund_part(saga_id=uuid4(), checkout_id=paid.saga_id, amount=1)
+
+    for call in (checkout.charge, checkout.reverse, paid.reverse, refund_part):
         with pytest.raises(RuntimeError, match="durable"), transaction.atomic(using=DATABASE):
             call()
     assert len(provider.events("request")) == heard

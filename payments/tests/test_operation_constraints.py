@@ -1,4 +1,4 @@
-"""What the database refuses of payments and their operations, each rule alone."""
+"""What the database refuses of payments, their operations and their parts, each rule alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,8 @@ from payments.models import (
     DATABASE,
     Kind,
     OperationStatus,
+    PartialRefund,
+    PartStatus,
     Payment,
     PaymentMethod,
     PaymentOperation,
@@ -97,6 +99,32 @@ def test_an_operation_has_the_amount_of_its_kind(kind: Kind, amount: int) -> Non
 def test_what_is_settled_has_its_time(values: dict[str, Any]) -> None:
     with _refused_by("payments_settled_means_settled"):
         _operation(_payment(), **values)
+
+
+def _part(**values: Any) -> PartialRefund:
+    given = {"saga_id": uuid4(), "amount": 10, **values}
+    return PartialRefund.objects.using(DATABASE).create(payment=_payment(), **given)
+
+
+def test_a_saga_has_one_part() -> None:
+    first = _part()
+    with _refused_by("payments_one_part_a_saga"):
+        _part(saga_id=first.saga_id)
+
+
+def test_a_part_is_over_something() -> None:
+    with _refused_by("payments_part_positive"):
+        _part(amount=0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"settled_at": Now()}, {"status": PartStatus.FAILED}],
+    ids=["open with a time", "settled without"],
+)
+def test_a_part_that_is_settled_has_its_time(values: dict[str, Any]) -> None:
+    with _refused_by("payments_part_settled_means_settled"):
+        _part(**values)
 
 
 def test_a_payment_method_has_a_token() -> None:

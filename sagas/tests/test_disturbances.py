@@ -335,6 +335,17 @@ def test_more_hits_than_planned_are_refused(stage: Theatre) -> None:
     refused("UPDATE sagas_disturbance SET hits = 2", "sagas_disturbs_no_more_than_planned")
 
 
+def test_a_hit_is_numbered_once(stage: Theatre) -> None:
+    stage_fault(Fault.FAILS)
+    drive(start_toy().pk)
+    columns = "disturbance_id, saga_id, number, attempt, epoch"
+    refused(
+        f"INSERT INTO sagas_disturbedattempt ({columns}) "
+        f"SELECT {columns} FROM sagas_disturbedattempt",
+        "sagas_disturbed_once_a_number",
+    )
+
+
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}"])
 def test_what_was_hit_stays_written(stage: Theatre, change: str) -> None:
     stage_fault(Fault.FAILS)

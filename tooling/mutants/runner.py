@@ -126,8 +126,8 @@ def judge(tests: Sequence[str], cases: Sequence[Case]) -> tuple[Verdict, str]:
 
 def cases_of(test: str, cases: Sequence[Case]) -> Sequence[Case]:
     """Return the cases of a node id: all of a parametrized test unless one is named."""
-    file, _, name = test.partition("::")
-    module = file.removesuffix(".py").replace("/", ".")
+    path, _, name = test.rpartition("::")
+    module = path.replace(".py", "").replace("/", ".").replace("::", ".")
     return [
         case
         for case in cases

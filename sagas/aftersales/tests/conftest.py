@@ -14,12 +14,12 @@ from payments.models import Payment
 from payments.tests.conftest import mortal_provider
 from payments.tests.provider import FakeProvider
 from sagas.aftersales import intake
-from sagas.checkout.tests.conftest import guest, shelf, vandal
+from sagas.checkout.tests.conftest import guest, meanwhile, shelf, vandal
 from sagas.checkout.tests.shopping import Shopper, id_of, new_key
 from sagas.models import Saga
 from sagas.tests.conftest import drive
 
-__all__ = ["guest", "mortal_provider", "shelf", "smtp", "vandal"]
+__all__ = ["guest", "meanwhile", "mortal_provider", "shelf", "smtp", "vandal"]
 
 #: Two mugs.
 TOTAL, MUG = 2500, 1250

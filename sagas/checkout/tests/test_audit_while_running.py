@@ -13,32 +13,12 @@ from notifications.tests.conftest import MailServer
 from payments.tests.provider import FakeProvider
 from sagas import verbs
 from sagas.audit import claims, findings, looking
-from sagas.auditor import Seen
-from sagas.checkout.audit.auditor import CheckoutAuditor
 from sagas.checkout.tests.auditing import Vandal, audit, told
 from sagas.checkout.tests.shopping import Shopper, id_of
 from sagas.participant.among import Among
 from sagas.tests.conftest import NOBODY, drive
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
-
-
-@pytest.fixture
-def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let something happen between the read of the sagas and that of the domains, look by look."""
-    looked = CheckoutAuditor.look
-
-    def let(*acts: Callable[[], Any]) -> None:
-        left = list(acts)
-
-        def look(self: CheckoutAuditor, *args: Any, **kwargs: Any) -> Seen:
-            if left:
-                left.pop(0)()
-            return looked(self, *args, **kwargs)
-
-        monkeypatch.setattr(CheckoutAuditor, "look", look)
-
-    return let
 
 
 @pytest.fixture

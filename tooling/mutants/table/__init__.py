@@ -3,7 +3,20 @@
 from collections.abc import Sequence
 
 from tooling.mutants.patch import Mutant
-from tooling.mutants.table import databases, doors, engine, goods, mails, money, provider, schema
+from tooling.mutants.table import (
+    aftersales,
+    databases,
+    doors,
+    engine,
+    events,
+    goods,
+    mails,
+    money,
+    oversight,
+    provider,
+    schema,
+    webhooks,
+)
 
 ALL: Sequence[Mutant] = [
     *engine.MUTANTS,
@@ -12,6 +25,10 @@ ALL: Sequence[Mutant] = [
     *goods.MUTANTS,
     *money.MUTANTS,
     *provider.MUTANTS,
+    *aftersales.MUTANTS,
+    *events.MUTANTS,
     *mails.MUTANTS,
+    *webhooks.MUTANTS,
+    *oversight.MUTANTS,
     *schema.MUTANTS,
 ]

@@ -74,8 +74,8 @@ MUTANTS = [
         "stock-query",
         "a query of stock",
         "inventory/services.py",
-        "free = Stock.objects.using(DATABASE).alias(",
-        "free = Stock.objects.alias(",
+        "stock = Stock.objects.using(DATABASE).in_bulk(",
+        "stock = Stock.objects.in_bulk(",
     ),
     _unnamed(
         "stock-lock",
@@ -119,6 +119,48 @@ MUTANTS = [
         "manager = receipts._base_manager.using(using)",
         "manager = receipts._base_manager",
     ),
+    _unnamed(
+        "outbox-insert",
+        "an insert of events",
+        "sagas/events/outbox.py",
+        "outbox._base_manager.using(outbox.database)",
+        "outbox._base_manager",
+    ),
+    _unnamed(
+        "relay-claim",
+        "a relay's query",
+        "sagas/events/relay.py",
+        "    rows = outbox._base_manager.using(outbox.database)\n    with crash.committing(",
+        "    rows = outbox._base_manager\n    with crash.committing(",
+    ),
+    _unnamed(
+        "inbox-savepoint",
+        "a consumer's savepoint",
+        "sagas/events/inbox.py",
+        "with transaction.atomic(using=entry.database):",
+        "with transaction.atomic():",
+    ),
+    _unnamed(
+        "return-lock",
+        "a row lock of returns",
+        "orders/aftersales.py",
+        "Return.objects.using(DATABASE).select_for_update()",
+        "Return.objects.select_for_update()",
+    ),
+    _unnamed(
+        "part-save",
+        "a save of partial refunds",
+        "payments/parts.py",
+        'part.save(using=DATABASE, update_fields=["status", "provider_ref", "settled_at"])',
+        'part.save(update_fields=["status", "provider_ref", "settled_at"])',
+    ),
+    _unnamed(
+        "webhook-query",
+        "a query of webhook deliveries",
+        "notifications/webhooks/sending.py",
+        "    this = WebhookEndpoint.objects.using(DATABASE)",
+        "    this = WebhookEndpoint.objects",
+    ),
     remove(
         "using-router",
         "an app migrates in its own database only",
@@ -148,6 +190,7 @@ MUTANTS = [
         "inventory/tests/test_doubled_messages.py::test_twenty_copies_of_one_reservation_hold_once",
         "sagas/checkout/tests/test_story.py"
         "::test_a_worker_that_dies_between_effect_and_save_repeats_nothing",
+        "orders/tests/test_outbox.py::test_a_repeated_step_tells_nothing_again",
     ),
     remove(
         "receipt-tombstone",
@@ -171,6 +214,8 @@ MUTANTS = [
         "inventory/tests/test_release.py::test_a_second_release_gives_nothing_back_twice",
         "orders/tests/test_confirm_and_cancel.py"
         "::test_a_repeated_cancellation_returns_the_first_result_and_keeps_the_first_reason",
+        "sagas/aftersales/tests/test_cancellation.py"
+        "::test_a_worker_that_died_in_any_step_is_taken_over",
     ),
     remove(
         "receipt-lock",

@@ -1,25 +1,60 @@
 """Orders and stock: conditional updates, their order, and states that only move one way."""
 
-from tooling.mutants.patch import remove
+from tooling.mutants.patch import Lacks, Mutant, Patch, remove
 
 _INVENTORY, _ORDERS = "inventory/services.py", "orders/services.py"
+_STOCK = "inventory/stock.py"
+_IS_ENOUGH = " AND on_hand + %(on_hand)s - reserved - %(reserved)s >= 0"
 _CONFIRM = "orders/tests/test_confirm_and_cancel.py"
 
 MUTANTS = [
     remove(
         "stock-conditional-update",
-        "stock is tested and taken in one statement",
-        _INVENTORY,
-        "free.filter(pk=sku, free__gte=quantity)",
-        "free.filter(pk=sku)",
+        "stock is tested and moved in one statement",
+        _STOCK,
+        f"WHERE sku = %(sku)s{_IS_ENOUGH}",
+        "WHERE sku = %(sku)s",
         "inventory/tests/test_last_unit.py::test_one_of_fifty_buyers_gets_the_last_unit",
+        "inventory/tests/test_staff_stock.py::test_a_correction_never_takes_what_is_held",
+    ),
+    Mutant(
+        name="stock-condition-and-its-check",
+        guard="stock is moved untested (the database covers for the statement)",
+        changes=[
+            Patch(_STOCK, f"WHERE sku = %(sku)s{_IS_ENOUGH}", "WHERE sku = %(sku)s"),
+            Lacks("inventory", "inventory_no_oversell"),
+        ],
+        tests=[
+            "inventory/tests/test_staff_stock.py"
+            "::test_a_correction_and_sales_at_the_same_instant_never_oversell"
+        ],
+    ),
+    Mutant(
+        name="stock-level-of-the-move",
+        guard="what is free is read by the statement that moves it",
+        changes=[
+            Patch(
+                _STOCK,
+                "        cursor.execute(_MOVE, {",
+                "        free = 'SELECT on_hand - reserved FROM inventory_stock WHERE sku = %s'\n"
+                "        cursor.execute(free, [sku])\n"
+                "        (before,) = cursor.fetchone()\n"
+                "        cursor.execute(_MOVE, {",
+            ),
+            Patch(
+                _STOCK,
+                "    after, low_at = moved\n",
+                "    after, low_at = before + on_hand - reserved, moved[1]\n",
+            ),
+        ],
+        tests=["inventory/tests/test_crossings.py::test_fifty_buyers_at_once_cross_the_line_once"],
     ),
     remove(
         "stock-in-order",
         "stock is taken in the order of the SKUs",
         _INVENTORY,
-        "for sku in sorted(wanted) if not",
-        "for sku in wanted if not",
+        "for sku in sorted(wanted)}",
+        "for sku in wanted}",
         "inventory/tests/test_opposite_carts.py"
         "::test_a_cart_that_waits_for_its_first_product_holds_no_later_one",
         "inventory/tests/test_opposite_carts.py"
@@ -29,19 +64,9 @@ MUTANTS = [
         "stock-all-or-nothing",
         "all lines are held or none",
         _INVENTORY,
-        "        if short:\n            raise OutOfStock",
-        "        if False:\n            raise OutOfStock",
+        "        if len(levels) < len(wanted):\n",
+        "        if False:\n",
         "inventory/tests/test_reserve.py::test_one_short_line_holds_nothing_at_all",
-    ),
-    remove(
-        "stock-correction",
-        "a correction never takes what is held",
-        _INVENTORY,
-        ".filter(free__gte=-change)",
-        "",
-        "inventory/tests/test_staff_stock.py::test_a_correction_never_takes_what_is_held",
-        "inventory/tests/test_staff_stock.py"
-        "::test_a_correction_and_sales_at_the_same_instant_never_oversell",
     ),
     remove(
         "order-pending-only",

@@ -58,7 +58,7 @@ MUTANTS = [
         "mail-message-id",
         "every attempt has the same Message-ID",
         "notifications/delivery.py",
-        '"Message-ID": message.message_id, ',
+        '"Message-ID": self.message_id, ',
         "",
         f"{_ONCE}::test_a_mail_that_failed_is_sent_again_with_the_same_message_id",
     ),

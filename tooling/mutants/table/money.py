@@ -1,6 +1,6 @@
 """Money: intents before calls, keys, questions before repeats, doubts, late successes."""
 
-from tooling.mutants.patch import remove
+from tooling.mutants.patch import Mutant, Patch, remove
 
 _RECORDS, _CALLS, _REVERSING = "payments/records.py", "payments/calls.py", "payments/reversing.py"
 _GATEWAY, _READING = "payments/gateways/stripe.py", "payments/gateways/stripe_reading.py"
@@ -122,7 +122,7 @@ MUTANTS = [
         "a call to the provider has a time-out",
         _GATEWAY,
         "wait = (settings.PAYMENT_CONNECT_TIMEOUT, settings.PAYMENT_READ_TIMEOUT)",
-        "wait = (settings.PAYMENT_CONNECT_TIMEOUT, 60.0)",
+        "wait = (settings.PAYMENT_CONNECT_TIMEOUT, 6.0)",
         f"{_CONTRACT}::test_a_time_out_is_a_doubt_and_so_is_a_key_in_flight",
     ),
     remove(
@@ -174,6 +174,23 @@ MUTANTS = [
         "        except Exception as error:",
         "        except ZeroDivisionError as error:",
         f"{_LATE}::test_one_failing_check_does_not_hold_up_the_others",
+    ),
+    Mutant(
+        name="money-sweep-takes-one",
+        guard="payments are taken one by one, so that no check is put off unasked",
+        changes=[
+            Patch(
+                "payments/mending.py",
+                "        taken = late.claim(limit=1)\n",
+                "        taken = late.claim(limit=limit)\n",
+            ),
+            Patch(
+                "payments/mending.py",
+                "        (payment_id,) = taken\n",
+                "        payment_id, *_ = taken\n",
+            ),
+        ],
+        tests=[f"{_LATE}::test_what_a_sweep_does_not_come_to_stays_due"],
     ),
     remove(
         "money-another-amount",

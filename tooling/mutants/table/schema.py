@@ -1,6 +1,6 @@
 """What the databases refuse: each constraint, unique key and trigger is dropped in turn."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from tooling.mutants.patch import Lacks, Mutant
 
@@ -11,7 +11,10 @@ _OPERATIONS = "payments/tests/test_operation_constraints.py"
 _PROVIDER = "payments/tests/test_provider_constraints.py"
 _MAILS = "notifications/tests/test_constraints.py"
 _SAGAS = "sagas/tests/test_database_guards.py"
+_CHAOS = "sagas/tests/test_disturbances.py"
+#: One table each in several databases.
 _RECEIPTS = "sagas/checkout/tests/test_receipt_rows.py"
+_EVENTS = "sagas/checkout/tests/test_event_rows.py"
 
 #: alias -> what is dropped -> the test that misses it.
 _REFUSALS: Mapping[str, Mapping[str, str]] = {
@@ -36,6 +39,10 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "::test_nobody_approves_what_they_asked_for_themselves",
         "sagas_once_a_bulk_run": f"{_SAGAS}::test_a_saga_is_once_in_a_bulk_run",
         "sagas_finding_open_once": f"{_SAGAS}::test_a_finding_is_open_once",
+        "sagas_disturbance_keeps_its_plan": f"{_CHAOS}::test_a_plan_stays_as_it_was_made",
+        "sagas_disturbs_no_more_than_planned": f"{_CHAOS}::test_more_hits_than_planned_are_refused",
+        "sagas_disturbed_once_a_number": f"{_CHAOS}::test_a_hit_is_numbered_once",
+        "sagas_disturbedattempt_append_only": f"{_CHAOS}::test_what_was_hit_stays_written",
     },
     "orders": {
         "orders_one_order_a_saga": f"{_ORDERS}::test_a_saga_has_one_order",
@@ -48,6 +55,13 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "orders_unit_price_not_negative": f"{_ORDERS}::test_a_line_adds_up",
         "orders_line_buys_something": f"{_ORDERS}::test_a_line_adds_up",
         "orders_line_total_adds_up": f"{_ORDERS}::test_a_line_adds_up",
+        "orders_shipped_is_not_held_back": f"{_ORDERS}::test_an_order_is_whole",
+        "orders_returned_le_bought": f"{_ORDERS}::test_a_line_adds_up",
+        "orders_return_positive": f"{_ORDERS}::test_a_return_is_whole",
+        "orders_return_closed_means_closed": f"{_ORDERS}::test_a_return_is_whole",
+        "orders_one_return_a_saga": f"{_ORDERS}::test_a_saga_has_one_return",
+        "orders_line_once_a_return": f"{_ORDERS}::test_a_return_names_a_line_once",
+        "orders_return_line_has_units": f"{_ORDERS}::test_a_line_of_a_return_has_units",
         "orders_orderevent_append_only": f"{_ORDERS}"
         "::test_what_happened_is_never_changed_or_deleted",
     },
@@ -62,6 +76,7 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "inventory_sku_is_plain": f"{_INVENTORY}::test_a_sku_is_plain",
         "inventory_price_not_negative": f"{_INVENTORY}::test_a_price_is_an_amount_of_a_currency",
         "inventory_currency_is_iso": f"{_INVENTORY}::test_a_price_is_an_amount_of_a_currency",
+        "inventory_low_at_positive": f"{_INVENTORY}::test_a_product_runs_low_at_no_negative_number",
     },
     "payments": {
         "payments_one_payment_a_saga": f"{_PAYMENTS}::test_a_saga_has_one_payment",
@@ -89,6 +104,12 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "payments_operation_amount": f"{_OPERATIONS}::test_an_operation_has_the_amount_of_its_kind",
         "payments_settled_means_settled": f"{_OPERATIONS}::test_what_is_settled_has_its_time",
         "payments_method_has_a_token": f"{_OPERATIONS}::test_a_payment_method_has_a_token",
+        "payments_refunds_fit_the_capture": "payments/tests/test_partial_refund.py"
+        "::test_the_database_refuses_what_would_give_back_too_much",
+        "payments_one_part_a_saga": f"{_OPERATIONS}::test_a_saga_has_one_part",
+        "payments_part_positive": f"{_OPERATIONS}::test_a_part_is_over_something",
+        "payments_part_settled_means_settled": f"{_OPERATIONS}"
+        "::test_a_part_that_is_settled_has_its_time",
     },
     "notifications": {
         "notifications_one_message_a_kind": f"{_MAILS}::test_a_saga_has_one_message_of_a_kind",
@@ -98,30 +119,63 @@ _REFUSALS: Mapping[str, Mapping[str, str]] = {
         "notifications_only_pending_is_claimed": f"{_MAILS}"
         "::test_a_row_that_must_never_be_is_refused",
         "notifications_headers_are_one_line": f"{_MAILS}::test_a_row_that_must_never_be_is_refused",
+        "notifications_asked_for_once": "notifications/tests/test_notices.py"
+        "::test_asked_for_twice_is_asked_for_once",
+        "notifications_notice_sent_means_sent": f"{_MAILS}"
+        "::test_a_notice_that_must_never_be_is_refused",
+        "notifications_due_has_its_time": f"{_MAILS}::test_a_notice_that_must_never_be_is_refused",
+        "notifications_delivered_once": "notifications/tests/test_webhook_delivery.py"
+        "::test_a_doubled_event_is_delivered_once",
+        "notifications_delivery_has_its_time": f"{_MAILS}"
+        "::test_a_delivery_has_the_times_of_its_status",
+        "notifications_disabled_says_why": f"{_MAILS}"
+        "::test_an_endpoint_that_must_never_be_is_refused",
+        "notifications_endpoint_has_a_seed": f"{_MAILS}"
+        "::test_an_endpoint_that_must_never_be_is_refused",
     },
 }
+
+
+_DOMAINS = ("orders", "inventory", "payments", "notifications")
+#: What is dropped, behind the alias -> the test that misses it -> the databases that have it.
+_ALIKE: Mapping[str, tuple[str, Sequence[str]]] = {
+    "receipt_once": (f"{_RECEIPTS}::test_a_step_of_a_saga_has_one_receipt", _DOMAINS),
+    "receipt_says_something": (f"{_RECEIPTS}::test_a_receipt_says_done_or_undone", _DOMAINS),
+    "outbox_claimed_while_it_waits": (
+        f"{_EVENTS}::test_what_is_relayed_is_claimed_by_no_relay",
+        _DOMAINS,
+    ),
+    "outbox_relayed_before_received": (
+        f"{_EVENTS}::test_what_was_received_was_relayed_before",
+        _DOMAINS,
+    ),
+    "inbox_once": (
+        f"{_EVENTS}::test_an_event_is_heard_once_by_a_consumer",
+        ("orders", "notifications"),
+    ),
+}
+
+
+def _dropped(alias: str, name: str, test: str) -> Mutant:
+    return Mutant(
+        name=f"schema-{name}",
+        guard=f"database {alias} refuses: {name}",
+        changes=[Lacks(alias, name)],
+        tests=[test],
+    )
 
 
 def _mutants() -> Iterator[Mutant]:
     for alias, refusals in _REFUSALS.items():
         for name, test in refusals.items():
-            yield Mutant(
-                name=f"schema-{name}",
-                guard=f"database {alias} refuses: {name}",
-                changes=[Lacks(alias, name)],
-                tests=[test],
-            )
-    for alias in ("orders", "inventory", "payments", "notifications"):
-        for rule, test in (
-            ("receipt_once", "test_a_step_of_a_saga_has_one_receipt"),
-            ("receipt_says_something", "test_a_receipt_says_done_or_undone"),
-        ):
-            yield Mutant(
-                name=f"schema-{alias}_{rule}",
-                guard=f"database {alias} refuses: {alias}_{rule}",
-                changes=[Lacks(alias, f"{alias}_{rule}")],
-                tests=[f"{_RECEIPTS}::{test}[{alias}]"],
-            )
+            yield _dropped(alias, name, test)
+    for rule, (test, aliases) in _ALIKE.items():
+        for alias in aliases:
+            yield _dropped(alias, f"{alias}_{rule}", f"{test}[{alias}]")
+    for alias in ("orders", "notifications"):
+        # Any case of the test will do: each has a time that its status has not.
+        name = f"{alias}_inbox_status_has_its_time"
+        yield _dropped(alias, name, f"{_EVENTS}::test_an_entry_has_the_times_of_its_status")
 
 
 MUTANTS = list(_mutants())
