@@ -59,7 +59,8 @@ def faults(stage: Stage, scenario: str, *orders: Order, count: int) -> list[str]
     """Return what is wrong after these orders met a scenario."""
     played = SCENARIOS[scenario]
     case = Case(orders=orders, scenario=scenario, road=played.road, count=count, seed=1)
-    return run(stage, case, played).faults
+    report = run(stage, case, played)
+    return [*report.faults, *(f"too few have ended at {order}" for order in report.missing)]
 
 
 def test_children_that_die_on_the_way_forward_lose_nothing(stage: Stage) -> None:

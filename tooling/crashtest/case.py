@@ -15,8 +15,8 @@ from tooling.local.stack import WORKERS
 #: Passes that are waited for beside those at which a process dies: not every saga dies once.
 _SPARE = 1.3
 _MORE = 2
-#: Orders of one case at the most: children are back at once, workers take a core for seconds.
-_MOST = {False: 4, True: 2}
+#: Orders of one case at the most: one that is wrong must still be understood.
+MOST = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +39,17 @@ class Order:
 
     def __str__(self) -> str:
         how = "+".join(f"{how}*{times}" for how, times in self.times.items())
-        return f"{self.program}:{self.point}.{self.moment}:{how}"
+        often = f":{self.passes:g}" if self.passes != 1 else ""
+        return f"{self.program}:{self.point}.{self.moment}:{how}{often}"
 
     @classmethod
     def read(cls, text: str) -> "Order":
         """Return what ``str`` wrote; ValueError if it did not."""
-        program, where, how = text.split(":")
+        program, where, how, *passes = text.split(":")
         point, _, moment = where.rpartition(".")
         times = {How(h): int(n) for h, n in (each.split("*") for each in how.split("+"))}
-        return cls(program=program, point=point, moment=Moment(moment), times=times)
+        often = float(passes[0]) if passes else 1.0
+        return cls(program=program, point=point, moment=Moment(moment), times=times, passes=often)
 
     def numbers(self, *, count: int, seed: int) -> Mapping[How, Sequence[int]]:
         """Return at which passes processes end: drawn, the same ones for one seed.
@@ -73,7 +75,7 @@ class Case:
     """Orders that are armed at one time, and the scenario that meets them.
 
     Args:
-        orders: on programs that die apart from each other, or on two that meet at one saga.
+        orders: at moments that one scenario passes, or at two where processes meet at one saga.
         scenario: its name.
         road: the scenario's.
         count: for how many checkouts the scenario is played.
@@ -106,30 +108,43 @@ class Case:
 def single_cases(seen: Iterable[Seen], *, times: Mapping[How, int], seed: int) -> list[Case]:
     """Return the cases in which each process ends at a point without another's help.
 
-    A point that several programs or roads pass has its crashes shared among them. Programs that
-    die apart from each other do so in one case, on the same checkouts.
+    The deaths of a point are shared among its two moments, the programs that pass it and the
+    roads on which they do.
 
     Args:
         seen: what the recording found.
-        times: how many processes are to end at each moment of each point, by the way.
+        times: how many processes are to end at each point, by the way.
         seed: see ``Case``.
     """
     by_point: dict[str, list[Seen]] = {}
     for each in seen:
         by_point.setdefault(each.point, []).append(each)
-    alone = [
+    return [
         _case(place, moment, some, seed)
-        for places in by_point.values()
-        for moment in Moment
-        for number, place in enumerate(places)
-        for some in _apart({how: _share(n, number, len(places)) for how, n in times.items()})
+        for point, places in by_point.items()
+        for (place, moment), shared in _shared(point, places, times, seed)
+        for some in _apart(shared)
     ]
-    return _packed(alone)
 
 
-def _share(times: int, number: int, places: int) -> int:
-    """Return how many of ``times`` the place with this number gets."""
-    return times // places + (number < times % places)
+def _shared(
+    point: str, places: Sequence[Seen], times: Mapping[How, int], seed: int
+) -> Iterable[tuple[tuple[Seen, Moment], Mapping[How, int]]]:
+    """Share a point's deaths among its places and moments; a child dies once at each of them.
+
+    Who gets the odd ones is drawn, for each way apart.
+    """
+    slots = [(place, moment) for place in places for moment in Moment]
+    shares: dict[How, list[int]] = {}
+    for how, total in times.items():
+        least = int(how is How.EXIT and total > 0)
+        shares[how] = [
+            max(least, total // len(slots) + (number < total % len(slots)))
+            for number in range(len(slots))
+        ]
+        random.Random(f"{seed} {point} {how}").shuffle(shares[how])
+    for number, slot in enumerate(slots):
+        yield slot, {how: shares[how][number] for how in times}
 
 
 def _apart(times: Mapping[How, int]) -> list[Mapping[How, int]]:
@@ -139,25 +154,26 @@ def _apart(times: Mapping[How, int]) -> list[Mapping[How, int]]:
     return [some for some in (others, kills) if some]
 
 
-def _packed(cases: Iterable[Case]) -> list[Case]:
-    """Put orders of different programs together where the same scenario meets them."""
-    packed: list[Case] = []
+def packed(cases: Iterable[Case]) -> list[Case]:
+    """Put orders together that the same scenario meets, as many as a case may have.
+
+    Each of its checkouts then survives several deaths, one after the other.
+    """
+    alike: dict[tuple[str, bool], list[Case]] = {}
     for case in cases:
-        (order,) = case.orders
-        kills = How.KILL in order.times
-        for number, other in enumerate(packed):
-            fits = other.scenario == case.scenario and len(other.orders) < _MOST[kills]
-            apart = all(each.program != order.program for each in other.orders)
-            if fits and apart and kills is (How.KILL in other.orders[0].times):
-                packed[number] = _together(other, case)
-                break
-        else:
-            packed.append(case)
-    return packed
+        kills = How.KILL in case.orders[0].times
+        alike.setdefault((case.scenario, kills), []).append(case)
+    together = []
+    for some in alike.values():
+        number = math.ceil(len(some) / MOST)
+        # Every number-th: neighbours are of one domain, and die better beside others.
+        together += [_together(some[first::number]) for first in range(number)]
+    return together
 
 
-def _together(one: Case, other: Case) -> Case:
-    return replace(one, orders=(*one.orders, *other.orders), count=max(one.count, other.count))
+def _together(cases: Sequence[Case]) -> Case:
+    orders = tuple(order for case in cases for order in case.orders)
+    return replace(cases[0], orders=orders, count=max(case.count for case in cases))
 
 
 def _case(place: Seen, moment: Moment, times: Mapping[How, int], seed: int) -> Case:

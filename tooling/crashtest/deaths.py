@@ -29,9 +29,14 @@ class Deaths:
         return sorted(self._since(), key=lambda hit: hit.at)
 
     @property
-    def missing(self) -> int:
-        """How many have not ended that should."""
-        return max(0, sum(order.total for order in self._orders) - len(self._since()))
+    def missing(self) -> Mapping[Order, int]:
+        """How many have not ended that should, by the order that they should have met."""
+        ended = Counter((at, hit.point, hit.moment) for hit, at in self._since().items())
+        return {
+            order: few
+            for order in self._orders
+            if (few := order.total - ended[order.program, order.point, order.moment]) > 0
+        }
 
     @property
     def frozen(self) -> list[Hit]:

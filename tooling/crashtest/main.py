@@ -24,9 +24,9 @@ _BEATEN = ("sagas.recover", "events.tick")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `make crash-test ARGS=…` may say."""
-    parser.add_argument("--times", type=int, default=2, help="deaths of a child at each moment")
-    parser.add_argument("--worker-times", type=int, default=1, help="deaths of a whole worker")
-    parser.add_argument("--freeze-times", type=int, default=1, help="frozen children")
+    parser.add_argument("--times", type=int, default=4, help="children that end at each point")
+    parser.add_argument("--worker-times", type=int, default=1, help="workers that end there")
+    parser.add_argument("--freeze-times", type=int, default=1, help="frozen there")
     parser.add_argument("--pairs", type=int, default=40, help="cases of two processes; -1: all")
     parser.add_argument("--only", default="", help="a part of the cases' names")
     parser.add_argument("--seed", type=int, default=1)

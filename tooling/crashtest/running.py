@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
@@ -24,7 +24,7 @@ from tooling.local.supervisor import NotReady
 
 #: A frozen worker is woken sooner when everything has come to rest without it.
 _FROZEN_AT_LEAST = 3.0
-#: Seconds within which everything must have come to rest after the last crash.
+#: Seconds within which somebody must die, or everything must rest, after the last crash.
 _PATIENCE = 60.0
 #: Plays at the most until enough processes have ended.
 _PLAYS = 8
@@ -36,14 +36,36 @@ PLAY_FAILED = (NeverAnswered, NotReady, TimeoutError, httpx.HTTPError)
 
 @dataclass
 class Report:
-    """What came of a case: who ended, how long rest took, and what is wrong."""
+    """What came of a case: who ended, how long rest took, and what is wrong.
+
+    Args:
+        case: the case.
+        ended: how many processes ended at each order, by the way.
+        missing: how many did not end that should have, at each order with any.
+        checkouts: how many were played.
+        seconds: how long the case took.
+        to_rest: seconds from the last death until everything was as it must be.
+        faults: what is wrong.
+    """
 
     case: Case
     ended: Counter[tuple[Order, How]] = field(default_factory=Counter)
+    missing: Mapping[Order, int] = field(default_factory=dict)
     checkouts: int = 0
     seconds: float = 0.0
     to_rest: float = 0.0
     faults: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """In a word: right, short of deaths, or wrong."""
+        return "WRONG" if self.faults else "SHORT" if self.missing else "right"
+
+    def survived(self, order: Order) -> Counter[How]:
+        """Return how many deaths at an order counted: none if it missed some, or all is wrong."""
+        if self.faults or order in self.missing:
+            return Counter()
+        return Counter({how: self.ended[order, how] for how in order.times})
 
 
 def record(stage: Stage, scenario: Scenario, *, count: int = 1) -> Recording:
@@ -78,17 +100,20 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
             report.faults.append(f"could not be played: {type(error).__name__} {error}")
     report.faults += _rest(stage, scenario, placed, deaths=len(deaths.hits))
     report.ended, report.checkouts = deaths.by_order(), len(placed)
+    report.missing = {
+        order: few
+        for order in case.orders
+        if (few := order.total - sum(report.ended[order, how] for how in order.times)) > 0
+    }
     if deaths.hits:
         report.to_rest = time.time() - deaths.hits[-1].at
-    if deaths.missing:
-        report.faults.append(f"{deaths.missing} processes too few have ended")
     report.seconds = time.monotonic() - begun
     return report
 
 
 def _wait(stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: Deaths) -> None:
     """Wait until enough have ended, or until everything rests and nobody else would end."""
-    for _ in _looks(stage, scenario, placed):
+    for _ in _looks(stage, scenario, placed, deaths):
         if not deaths.missing and not deaths.frozen:
             return
         if _moving() or (scenario.lasting and deaths.missing):
@@ -117,15 +142,22 @@ def _rest(
     return wrong
 
 
-def _looks(stage: Stage, scenario: Scenario, placed: Sequence[Placed]) -> Iterator[None]:
-    """Look every now and then until patience ends; clocks go on meanwhile."""
-    deadline, nudged = time.monotonic() + _PATIENCE, 0.0
-    while time.monotonic() < deadline:
+def _looks(
+    stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: Deaths | None = None
+) -> Iterator[None]:
+    """Look every now and then until patience ends; clocks go on meanwhile.
+
+    Patience begins anew with each death.
+    """
+    begun, nudged = time.time(), 0.0
+    last = begun
+    while time.time() - last < _PATIENCE:
         if time.monotonic() - nudged > _NUDGE_EVERY:
             scenario.nudge(stage, placed)
             nudged = time.monotonic()
         yield
         time.sleep(_LOOK_EVERY)
+        last = max([begun, *(hit.at for hit in deaths.hits)]) if deaths else begun
 
 
 def _audited() -> list[str]:
