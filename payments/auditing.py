@@ -1,27 +1,67 @@
 """What the audit reads of payments, as they are written here."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import Case, Exists, F, OuterRef, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
 
-from payments.models import DATABASE, OperationStatus, Payment, PaymentOperation, Receipt
+from payments.gateways.port import RefundStatus
+from payments.models import (
+    DATABASE,
+    OperationStatus,
+    Payment,
+    PaymentOperation,
+    ProviderMovement,
+    Receipt,
+)
 from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 
 
 class AuditedPayment(NamedTuple):
-    """A payment; amounts in minor units. ``done`` has the kinds of what got through."""
+    """A payment; amounts in minor units.
+
+    ``elsewhere`` is what somebody gave back past us, such as in the provider's dashboard; ``done``
+    has the kinds of what got through.
+    """
 
     saga_id: SagaKey
     status: str
     amount: int
     captured: int
     refunded: int
+    elsewhere: int
     currency: str
     done: str | None
+    accepted: int = 0
+    elsewhere: int = 0
+
+
+_REFUNDS_ELSEWHERE = ProviderMovement.objects.using(DATABASE).filter(
+    payment=OuterRef("pk"),
+    kind=ProviderMovement.Kind.REFUND,
+    is_ours=False,
+    status=RefundStatus.SUCCEEDED.value,
+)
+#: Looked for only where something went back, which is rare.
+_ELSEWHERE = Case(
+    When(
+        refunded__gt=0,
+        then=Coalesce(
+            Subquery(
+                _REFUNDS_ELSEWHERE.order_by()
+                .values("payment")
+                .annotate(total=Sum("amount"))
+                .values("total")
+            ),
+            Value(0),
+        ),
+    ),
+    default=Value(0),
+)
 
 
 def audited_payments(*, among: Among) -> list[AuditedPayment]:
@@ -30,11 +70,37 @@ def audited_payments(*, among: Among) -> list[AuditedPayment]:
     of_one = PaymentOperation.objects.using(DATABASE).filter(payment=OuterRef("pk")).order_by()
     through = of_one.filter(status=OperationStatus.SUCCEEDED).values("payment")
     done = Subquery(through.annotate(kinds=StringAgg("kind", " ")).values("kinds"))
-    rows = Payment.objects.using(DATABASE).order_by().annotate(done=done)
+    rows = Payment.objects.using(DATABASE).order_by().annotate(done=done, elsewhere=_ELSEWHERE)
     read = rows.values_list(
-        SAGA_KEY, "status", "amount", "captured", "refunded", "currency", "done"
+        SAGA_KEY, "status", "amount", "captured", "refunded", "elsewhere", "currency", "done"
     )
-    return [AuditedPayment(*row) for row in among.rows(read)]
+    payments = [AuditedPayment(*row) for row in among.rows(read)]
+    back = _given_back_elsewhere([each.saga_id for each in payments if each.refunded])
+    return [each._replace(**back.get(each.saga_id, {})) for each in payments]
+
+
+def _given_back_elsewhere(saga_ids: Sequence[SagaKey]) -> Mapping[SagaKey, Mapping[str, int]]:
+    """Return what was given back elsewhere: few sagas have anything."""
+    if not saga_ids:
+        return {}
+    made = ProviderMovement.objects.using(DATABASE).filter(
+        payment__saga_id__in=saga_ids,
+        kind=ProviderMovement.Kind.REFUND,
+        status=RefundStatus.SUCCEEDED.value,
+        is_ours=False,
+    )
+    is_accepted = Q(accepted_at__isnull=False)
+    summed = made.order_by().values("payment__saga_id")
+    summed = summed.annotate(
+        accepted=Sum("amount", filter=is_accepted, default=0),
+        elsewhere=Sum("amount", filter=~is_accepted, default=0),
+    )
+    return {
+        str(saga_id): {"accepted": accepted, "elsewhere": elsewhere}
+        for saga_id, accepted, elsewhere in summed.values_list(
+            "payment__saga_id", "accepted", "elsewhere"
+        )
+    }
 
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from uuid import UUID
 
-from payments import alerts, calls, charging, late, records, reversing, rows
+from payments import aftermath, alerts, calls, charging, late, records, reversing, rows
 from payments.errors import (
     AuthorisationLost,
     CardDeclined,
@@ -15,12 +15,19 @@ from payments.errors import (
 )
 from payments.gateways.port import IntentStatus
 from payments.models import DATABASE, HELD, OPEN, REVERSED, Payment, Status
+from payments.reading import Money
 
 
 class NotByHand(Exception):
     """What is to be recorded by hand is not confirmed, or did not go wrong."""
 
     code = "not-by-hand"
+
+
+class NothingElsewhere(Exception):
+    """Nobody has given money back elsewhere."""
+
+    code = "nothing-elsewhere"
 
 
 def refund_by_hand(*, saga_id: UUID, reference: str) -> None:
@@ -51,21 +58,48 @@ def settle(*, payment_id: UUID) -> Status:
 
     Returns:
         The payment's status afterwards. A payment that is being, or was, reversed is
-        reversed to the end; one that was never confirmed stays as it is.
+        reversed to the end; of one that was captured, refunds and disputes that were made
+        elsewhere are recorded; one that was never confirmed stays as it is.
 
     Raises:
         PaymentInDoubt, PaymentUnavailable, RefundRefused: as in ``reverse_payment``.
     """
     payment = rows.read(payment_id)
-    if payment.status in (*OPEN, *HELD) and payment.provider_ref:
-        intent = calls.intent_of(payment, ask_first=True)
-        if intent.status is not IntentStatus.OPEN:
+    if payment.status in (*OPEN, *HELD):
+        intent = calls.known_intent(payment, search=True)
+        if intent is not None and not payment.provider_ref:
+            records.note_intent(payment_id, intent)
+        if intent is not None and intent.status is not IntentStatus.OPEN:
             # Recorded, which is all that was asked for.
             with suppress(CardDeclined, AuthorisationLost, PaymentNeedsAction):
                 charging.learn(payment, intent)
     elif payment.status in (Status.REVERSING, Status.CANCELLED):
         late.check(payment_id)
+    elif payment.status in (Status.SUCCEEDED, Status.REFUNDED):
+        aftermath.learn(payment)
     return Status(rows.read(payment_id).status)
+
+
+def record_refunds_elsewhere(*, saga_id: UUID) -> Money:
+    """Record what somebody gave back in the provider's own console, and that the shop means it so.
+
+    Asks the provider. The payment stands, over less money; nothing is moved, and nothing is asked
+    of any other domain.
+
+    Returns:
+        What is newly meant so, as ``refunded``, in minor units of ``currency``.
+
+    Raises:
+        NothingElsewhere: nothing is captured, or nobody has refunded anything elsewhere.
+        PaymentInDoubt, PaymentUnavailable, PaymentRejected: the provider does not answer.
+    """
+    payment = Payment.objects.using(DATABASE).filter(saga_id=saga_id).first()
+    if payment is None or payment.status not in (Status.SUCCEEDED, Status.REFUNDED):
+        raise NothingElsewhere("no money is held that could have gone back elsewhere")
+    aftermath.learn(payment)
+    if not (amount := aftermath.accept(payment)):
+        raise NothingElsewhere("nobody has given anything back elsewhere that is not recorded yet")
+    return Money(refunded=amount, currency=payment.currency)
 
 
 def sweep_late_successes(*, limit: int, seconds: float = math.inf) -> int:
