@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from payments import alerts, calls, parts, rows
@@ -37,38 +36,6 @@ def learn(payment: Payment) -> None:
         changes = [*_keep_refunds(known, refunds), *_keep_disputes(known, disputes)]
     for change in changes:
         _tell(payment, change)
-
-
-def elsewhere(payment: Payment) -> int:
-    """Ask what was given back elsewhere and nobody has accepted yet, in minor units."""
-    with calls.asking(), crash.calling("payments.list_refunds_elsewhere"):
-        made = gateway(payment.provider).refunds_of(ref=payment.provider_ref)
-    through = {r.ref: r.amount for r in made if _is_elsewhere(r)}
-    accepted = _refunds(payment).filter(accepted_at__isnull=False)
-    return sum(through.values()) - sum(
-        through.get(ref, 0) for ref in accepted.values_list("provider_ref", flat=True)
-    )
-
-
-def accept(payment: Payment) -> int:
-    """Note that the refunds made elsewhere are meant so; return how much that newly is."""
-    with rows.locked(payment.pk, "payments.accept_refunds") as known:
-        new = _refunds(known).filter(
-            is_ours=False, status=RefundStatus.SUCCEEDED.value, accepted_at=None
-        )
-        amount = sum(new.values_list("amount", flat=True))
-        new.update(accepted_at=Now())
-    return amount
-
-
-def _is_elsewhere(refund: Refund) -> bool:
-    return refund.status is RefundStatus.SUCCEEDED and not refund.operation_id
-
-
-def _refunds(payment: Payment) -> QuerySet[ProviderMovement]:
-    return ProviderMovement.objects.using(DATABASE).filter(
-        payment=payment, kind=ProviderMovement.Kind.REFUND
-    )
 
 
 def _keep_refunds(payment: Payment, refunds: Sequence[Refund]) -> list[_Change]:

@@ -1,6 +1,6 @@
 """What the audit reads of payments, as they are written here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -36,8 +36,6 @@ class AuditedPayment(NamedTuple):
     elsewhere: int
     currency: str
     done: str | None
-    accepted: int = 0
-    elsewhere: int = 0
 
 
 _REFUNDS_ELSEWHERE = ProviderMovement.objects.using(DATABASE).filter(
@@ -74,33 +72,7 @@ def audited_payments(*, among: Among) -> list[AuditedPayment]:
     read = rows.values_list(
         SAGA_KEY, "status", "amount", "captured", "refunded", "elsewhere", "currency", "done"
     )
-    payments = [AuditedPayment(*row) for row in among.rows(read)]
-    back = _given_back_elsewhere([each.saga_id for each in payments if each.refunded])
-    return [each._replace(**back.get(each.saga_id, {})) for each in payments]
-
-
-def _given_back_elsewhere(saga_ids: Sequence[SagaKey]) -> Mapping[SagaKey, Mapping[str, int]]:
-    """Return what was given back elsewhere: few sagas have anything."""
-    if not saga_ids:
-        return {}
-    made = ProviderMovement.objects.using(DATABASE).filter(
-        payment__saga_id__in=saga_ids,
-        kind=ProviderMovement.Kind.REFUND,
-        status=RefundStatus.SUCCEEDED.value,
-        is_ours=False,
-    )
-    is_accepted = Q(accepted_at__isnull=False)
-    summed = made.order_by().values("payment__saga_id")
-    summed = summed.annotate(
-        accepted=Sum("amount", filter=is_accepted, default=0),
-        elsewhere=Sum("amount", filter=~is_accepted, default=0),
-    )
-    return {
-        str(saga_id): {"accepted": accepted, "elsewhere": elsewhere}
-        for saga_id, accepted, elsewhere in summed.values_list(
-            "payment__saga_id", "accepted", "elsewhere"
-        )
-    }
+    return [AuditedPayment(*row) for row in among.rows(read)]
 
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:

@@ -15,19 +15,12 @@ from payments.errors import (
 )
 from payments.gateways.port import IntentStatus
 from payments.models import DATABASE, HELD, OPEN, REVERSED, Payment, Status
-from payments.reading import Money
 
 
 class NotByHand(Exception):
     """What is to be recorded by hand is not confirmed, or did not go wrong."""
 
     code = "not-by-hand"
-
-
-class NothingElsewhere(Exception):
-    """Nobody has given money back elsewhere."""
-
-    code = "nothing-elsewhere"
 
 
 def refund_by_hand(*, saga_id: UUID, reference: str) -> None:
@@ -78,28 +71,6 @@ def settle(*, payment_id: UUID) -> Status:
     elif payment.status in (Status.SUCCEEDED, Status.REFUNDED):
         aftermath.learn(payment)
     return Status(rows.read(payment_id).status)
-
-
-def record_refunds_elsewhere(*, saga_id: UUID) -> Money:
-    """Record what somebody gave back in the provider's own console, and that the shop means it so.
-
-    Asks the provider. The payment stands, over less money; nothing is moved, and nothing is asked
-    of any other domain.
-
-    Returns:
-        What is newly meant so, as ``refunded``, in minor units of ``currency``.
-
-    Raises:
-        NothingElsewhere: nothing is captured, or nobody has refunded anything elsewhere.
-        PaymentInDoubt, PaymentUnavailable, PaymentRejected: the provider does not answer.
-    """
-    payment = Payment.objects.using(DATABASE).filter(saga_id=saga_id).first()
-    if payment is None or payment.status not in (Status.SUCCEEDED, Status.REFUNDED):
-        raise NothingElsewhere("no money is held that could have gone back elsewhere")
-    aftermath.learn(payment)
-    if not (amount := aftermath.accept(payment)):
-        raise NothingElsewhere("nobody has given anything back elsewhere that is not recorded yet")
-    return Money(refunded=amount, currency=payment.currency)
 
 
 def sweep_late_successes(*, limit: int, seconds: float = math.inf) -> int:

@@ -129,7 +129,7 @@ def strangers(refs: Iterable[str]) -> list[Disagreement]:
     for provider in settings.PAYMENT_GATEWAYS:
         for ref in refs:
             entry = _exact(provider, ref)
-            if entry is not None and _held(entry) and not _payments_of([entry]):
+            if entry is not None and entry.held and not _payments_of(provider, [entry]):
                 found.append(_stranger(entry))
     return found
 
@@ -193,15 +193,18 @@ def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
 
 def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
     """Yield every point in which one payment and one intent of the ledger differ."""
-    if entry.ref != ours.ref:
-        if _held(entry):
-            beside = f"beside {ours.ref}" if ours.ref else "that was never noted here"
-            what = f"the provider holds the charge {entry.ref} {beside}: {_BY_HAND}"
-            yield _said(ours, entry.ref, "charged-twice", what, _held(entry))
+    if ours.ref and entry.ref != ours.ref:
+        if entry.held:
+            what = f"the provider holds the charge {entry.ref} beside {ours.ref}: {_BY_HAND}"
+            yield _said(ours, entry.ref, "charged-twice", what, entry.held)
         return
+    if not ours.ref and not entry.captured:
+        return  # its id is noted here a moment later
     if (entry.amount, entry.currency) != (ours.amount, ours.currency):
         what = f"the provider's intent is over {entry.amount} {entry.currency}"
-        yield _said(ours, entry.ref, "intent-amount", what, abs(entry.amount - ours.amount))
+        same = entry.currency == ours.currency
+        gap = abs(entry.amount - ours.amount) if same else ours.amount
+        yield _said(ours, entry.ref, "intent-amount", what, gap)
     if entry.captured != ours.captured:
         where = "there-not-here" if entry.captured > ours.captured else "here-not-there"
         what = f"captured: {entry.captured} there, {ours.captured} here"
@@ -214,7 +217,7 @@ def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
         what = f"refunded: {entry.refunded} there, {refunded} here"
         gap = abs(entry.refunded - refunded)
         said = _said(ours, entry.ref, f"refunded-{where}", what, gap)
-        yield replace(said, held=_held(entry))
+        yield replace(said, held=entry.held)
     if not ours.created_at - SKEW <= entry.created <= ours.updated_at + SKEW:
         what = f"the provider's intent was made at {entry.created:%Y-%m-%d %H:%M:%S} UTC"
         yield _said(ours, entry.ref, "intent-out-of-time", what, entry.captured)
@@ -240,14 +243,10 @@ def _stranger(entry: Entry) -> Disagreement:
         ref=entry.ref,
         rule="charge-without-payment",
         what=f"{what}: {_BY_HAND}",
-        amount=_held(entry),
+        amount=entry.held,
         currency=entry.currency,
-        held=_held(entry),
+        held=entry.held,
     )
-
-
-def _held(entry: Entry) -> int:
-    return entry.captured - entry.refunded
 
 
 def _said(ours: _Ours, ref: str, rule: str, what: str, amount: int) -> Disagreement:

@@ -73,9 +73,6 @@ class ProviderMovement(models.Model):
     status = models.CharField(max_length=16)
     reason = models.CharField(max_length=64, blank=True)
     is_ours = models.BooleanField(help_text="Whether one of our operations made it.")
-    accepted_at = models.DateTimeField(
-        null=True, help_text="When staff said that a refund made elsewhere is meant so."
-    )
     seen_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())
 
