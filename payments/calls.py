@@ -22,22 +22,15 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
         payment: whose intent.
         ask_first: whether an attempt before this one may have made it.
     """
-    provider = gateway(payment.provider)
-    with asking():
-        if payment.provider_ref:
-            with crash.calling("payments.look_up"):
-                return provider.look_up(ref=payment.provider_ref)
-        # The provider forgets keys in time, but not metadata.
-        intent = None
-        if ask_first:
-            with crash.calling("payments.find_intent"):
-                intent = provider.find(payment_id=str(payment.pk))
+    intent = known_intent(payment, search=ask_first)
+    if payment.provider_ref and intent is not None:
+        return intent
     if intent is None:
         operation = records.open_intent(payment.pk)
         if operation is None:  # another attempt was faster
             return intent_of(rows.read(payment.pk), ask_first=False)
         with sending(operation), crash.calling("payments.create_intent"):
-            intent = provider.create_intent(
+            intent = gateway(payment.provider).create_intent(
                 key=operation.idempotency_key,
                 payment_id=str(payment.pk),
                 amount=payment.amount,
@@ -46,6 +39,25 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
             )
     records.note_intent(payment.pk, intent)
     return intent
+
+
+def known_intent(payment: Payment, *, search: bool) -> Intent | None:
+    """Return the payment's intent as the provider has it, None if none is found; makes none.
+
+    Args:
+        payment: whose intent.
+        search: whether to look for one whose id was never kept here: the provider forgets keys
+            in time, but not metadata.
+    """
+    provider = gateway(payment.provider)
+    with asking():
+        if payment.provider_ref:
+            with crash.calling("payments.look_up"):
+                return provider.look_up(ref=payment.provider_ref)
+        if not search:
+            return None
+        with crash.calling("payments.find_intent"):
+            return provider.find(payment_id=str(payment.pk))
 
 
 @contextmanager

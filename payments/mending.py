@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from uuid import UUID
 
-from payments import alerts, calls, charging, late, records, reversing, rows
+from payments import aftermath, alerts, calls, charging, late, records, reversing, rows
 from payments.errors import (
     AuthorisationLost,
     CardDeclined,
@@ -51,20 +51,25 @@ def settle(*, payment_id: UUID) -> Status:
 
     Returns:
         The payment's status afterwards. A payment that is being, or was, reversed is
-        reversed to the end; one that was never confirmed stays as it is.
+        reversed to the end; of one that was captured, refunds and disputes that were made
+        elsewhere are recorded; one that was never confirmed stays as it is.
 
     Raises:
         PaymentInDoubt, PaymentUnavailable, RefundRefused: as in ``reverse_payment``.
     """
     payment = rows.read(payment_id)
-    if payment.status in (*OPEN, *HELD) and payment.provider_ref:
-        intent = calls.intent_of(payment, ask_first=True)
-        if intent.status is not IntentStatus.OPEN:
+    if payment.status in (*OPEN, *HELD):
+        intent = calls.known_intent(payment, search=True)
+        if intent is not None and not payment.provider_ref:
+            records.note_intent(payment_id, intent)
+        if intent is not None and intent.status is not IntentStatus.OPEN:
             # Recorded, which is all that was asked for.
             with suppress(CardDeclined, AuthorisationLost, PaymentNeedsAction):
                 charging.learn(payment, intent)
     elif payment.status in (Status.REVERSING, Status.CANCELLED):
         late.check(payment_id)
+    elif payment.status in (Status.SUCCEEDED, Status.REFUNDED):
+        aftermath.learn(payment)
     return Status(rows.read(payment_id).status)
 
 

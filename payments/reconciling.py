@@ -7,14 +7,14 @@ of a span of time are read before the ledger, and a noted id that the ledger lac
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from payments import calls
 from payments.gateways.ledger import Entry
@@ -31,13 +31,16 @@ _SPAN = timedelta(minutes=30)
 _EVER = datetime(2010, 1, 1, tzinfo=UTC)
 #: Payments of one span, unless more of them fall into the shortest.
 _PAGE = 1_000
+#: No verb of ours touches a charge that is not the payment's own.
+_BY_HAND = "refund it in the provider's dashboard"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
     """One point in which payment and ledger differ; amounts in minor units.
 
-    ``saga_id`` is None where the ledger has a charge and we have no payment.
+    ``saga_id`` is None where the ledger has a charge and we have no payment. ``held`` is what the
+    provider holds by now: captured there, and not given back.
     """
 
     saga_id: UUID | None
@@ -46,15 +49,18 @@ class Disagreement:
     what: str
     amount: int
     currency: str
+    held: int = 0
 
 
 @dataclass(kw_only=True)
 class Span:
-    """What a span of the ledger holds: how many intents, and which ones are suspect."""
+    """What a span of time holds: intents there, payments here, and which ones are suspect."""
 
-    intents: int
-    suspects: Sequence[tuple[UUID, str]]
-    strangers: Sequence[str]
+    until: datetime
+    intents: int = 0
+    payments: int = 0
+    suspects: list[tuple[UUID, str]] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
 
 
 class _Ours(NamedTuple):
@@ -82,12 +88,14 @@ def spans(*, since: datetime | None, before: datetime) -> Iterator[Span]:
     Raises:
         PaymentInDoubt, PaymentUnavailable, PaymentRejected: a provider does not answer.
     """
-    for provider in settings.PAYMENT_GATEWAYS:
-        at = since or _EVER
-        while at < before:
-            until = _end_of_span(provider, at, before)
-            yield _compare_span(provider, at, until, is_last=until >= before)
-            at = until
+    at = since or _EVER
+    while at < before:
+        span = Span(until=_end_of_span(at, before))
+        # All providers of a span before the next one: what was read is read up to a moment.
+        for provider in settings.PAYMENT_GATEWAYS:
+            _compare_span(provider, at, span, is_last=span.until >= before)
+        yield span
+        at = span.until
 
 
 def disagreements_of(suspects: Iterable[tuple[UUID, str]]) -> list[Disagreement]:
@@ -112,7 +120,7 @@ def disagreements_of(suspects: Iterable[tuple[UUID, str]]) -> list[Disagreement]
 
 
 def strangers(refs: Iterable[str]) -> list[Disagreement]:
-    """Return those of these intents that hold, or held, money and belong to no payment of ours.
+    """Return those of these intents that hold money and belong to no payment of ours.
 
     Raises:
         PaymentInDoubt, PaymentUnavailable, PaymentRejected: a provider does not answer.
@@ -121,42 +129,39 @@ def strangers(refs: Iterable[str]) -> list[Disagreement]:
     for provider in settings.PAYMENT_GATEWAYS:
         for ref in refs:
             entry = _exact(provider, ref)
-            if entry is not None and entry.captured and not _payments_of([entry]):
+            if entry is not None and entry.held and not _payments_of(provider, [entry]):
                 found.append(_stranger(entry))
     return found
 
 
-def _end_of_span(provider: str, at: datetime, before: datetime) -> datetime:
+def _end_of_span(at: datetime, before: datetime) -> datetime:
     """Return where a span ends that begins at ``at``: after a page of payments, or some time."""
-    payments = Payment.objects.using(DATABASE).filter(provider=provider, created_at__gte=at)
+    payments = Payment.objects.using(DATABASE).filter(created_at__gte=at)
     times = payments.order_by("created_at").values_list("created_at", flat=True)
     next_page = times[_PAGE : _PAGE + 1].first()
     return before if next_page is None else min(before, max(next_page, at + _SPAN))
 
 
-def _compare_span(provider: str, at: datetime, until: datetime, *, is_last: bool) -> Span:
-    within = _rows().filter(provider=provider, created_at__gte=at, created_at__lt=until)
+def _compare_span(provider: str, at: datetime, span: Span, *, is_last: bool) -> None:
+    within = _rows().filter(provider=provider, created_at__gte=at, created_at__lt=span.until)
     noted = within.exclude(provider_ref="").values_list("provider_ref", "saga_id")
     missing: dict[str, UUID] = dict(noted)
-    suspects: list[tuple[UUID, str]] = []
-    unknown: list[str] = []
-    intents = 0
+    span.payments += len(missing)
     with calls.asking():
         # Intents at the borders are read twice: the clocks differ.
         with crash.calling("payments.open_ledger"):
-            entries = gateway(provider).entries(since=at - SKEW, before=until + SKEW)
+            entries = gateway(provider).entries(since=at - SKEW, before=span.until + SKEW)
         while page := _next(entries):
-            ours = _payments_of(page)
+            ours = _payments_of(provider, page)
             for entry in page:
                 missing.pop(entry.ref, None)
-                intents += at <= entry.created and (is_last or entry.created < until)
-                payment = ours.get(entry.payment_id)
+                span.intents += at <= entry.created and (is_last or entry.created < span.until)
+                payment = ours.get(entry.ref)
                 if payment is None:
-                    unknown += [entry.ref] if entry.captured else []
+                    span.strangers += [entry.ref] if entry.captured else []
                 elif any(_differences(payment, entry)):
-                    suspects.append((payment.saga_id, entry.ref))
-    suspects += [(saga_id, ref) for ref, saga_id in missing.items()]
-    return Span(intents=intents, suspects=suspects, strangers=unknown)
+                    span.suspects.append((payment.saga_id, entry.ref))
+    span.suspects += [(saga_id, ref) for ref, saga_id in missing.items()]
 
 
 def _next(entries: Iterator[Entry]) -> Sequence[Entry]:
@@ -188,15 +193,18 @@ def _disagreements_now(ours: _Ours, ref: str) -> Iterator[Disagreement]:
 
 def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
     """Yield every point in which one payment and one intent of the ledger differ."""
-    if entry.ref != ours.ref:
-        if entry.captured:
-            beside = f"beside {ours.ref}" if ours.ref else "that was never noted here"
-            what = f"the provider holds the charge {entry.ref} {beside}"
-            yield _said(ours, entry.ref, "charged-twice", what, entry.captured - entry.refunded)
+    if ours.ref and entry.ref != ours.ref:
+        if entry.held:
+            what = f"the provider holds the charge {entry.ref} beside {ours.ref}: {_BY_HAND}"
+            yield _said(ours, entry.ref, "charged-twice", what, entry.held)
         return
+    if not ours.ref and not entry.captured:
+        return  # its id is noted here a moment later
     if (entry.amount, entry.currency) != (ours.amount, ours.currency):
         what = f"the provider's intent is over {entry.amount} {entry.currency}"
-        yield _said(ours, entry.ref, "intent-amount", what, abs(entry.amount - ours.amount))
+        same = entry.currency == ours.currency
+        gap = abs(entry.amount - ours.amount) if same else ours.amount
+        yield _said(ours, entry.ref, "intent-amount", what, gap)
     if entry.captured != ours.captured:
         where = "there-not-here" if entry.captured > ours.captured else "here-not-there"
         what = f"captured: {entry.captured} there, {ours.captured} here"
@@ -208,7 +216,8 @@ def _differences(ours: _Ours, entry: Entry) -> Iterator[Disagreement]:
         where = "there-not-here" if entry.refunded > refunded else "here-not-there"
         what = f"refunded: {entry.refunded} there, {refunded} here"
         gap = abs(entry.refunded - refunded)
-        yield _said(ours, entry.ref, f"refunded-{where}", what, gap)
+        said = _said(ours, entry.ref, f"refunded-{where}", what, gap)
+        yield replace(said, held=entry.held)
     if not ours.created_at - SKEW <= entry.created <= ours.updated_at + SKEW:
         what = f"the provider's intent was made at {entry.created:%Y-%m-%d %H:%M:%S} UTC"
         yield _said(ours, entry.ref, "intent-out-of-time", what, entry.captured)
@@ -228,13 +237,15 @@ def _exact(provider: str, ref: str) -> Entry | None:
 
 
 def _stranger(entry: Entry) -> Disagreement:
+    what = f"the provider holds the charge {entry.ref}, and there is no payment of ours"
     return Disagreement(
         saga_id=None,
         ref=entry.ref,
         rule="charge-without-payment",
-        what=f"the provider holds the charge {entry.ref}, and there is no payment of ours",
-        amount=entry.captured - entry.refunded,
+        what=f"{what}: {_BY_HAND}",
+        amount=entry.held,
         currency=entry.currency,
+        held=entry.held,
     )
 
 
@@ -244,10 +255,15 @@ def _said(ours: _Ours, ref: str, rule: str, what: str, amount: int) -> Disagreem
     )
 
 
-def _payments_of(entries: Sequence[Entry]) -> dict[str, _Ours]:
-    """Return our payments by the ids that the intents' metadata names."""
+def _payments_of(provider: str, entries: Sequence[Entry]) -> dict[str, _Ours]:
+    """Return the payments of these intents by the intent's id: who noted it, else whom it names."""
+    refs = [entry.ref for entry in entries]
     ids = [each for entry in entries if (each := _uuid(entry.payment_id)) is not None]
-    return {str(ours.pk): ours for ours in _ours(_rows().filter(pk__in=ids))}
+    known = _ours(_rows().filter(Q(provider=provider, provider_ref__in=refs) | Q(pk__in=ids)))
+    by_ref = {ours.ref: ours for ours in known if ours.provider == provider}
+    by_id = {str(ours.pk): ours for ours in known}
+    found = {entry.ref: by_ref.get(entry.ref) or by_id.get(entry.payment_id) for entry in entries}
+    return {ref: ours for ref, ours in found.items() if ours is not None}
 
 
 def _rows() -> QuerySet[Any]:

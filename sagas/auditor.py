@@ -109,11 +109,18 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Seen:
-    """What a look brought: faults, the sources that were silent, and how many charges were read."""
+    """What a look brought.
+
+    ``faults``, the sources that were ``silent``, how many ``charges`` of outside ledgers were read
+    and how many ``payments`` of ours were held against them, and until when (``reached``) charges
+    and payments agree but for the faults; None if nothing was read.
+    """
 
     faults: list[Fault] = field(default_factory=list)
     silent: set[str] = field(default_factory=set)
     charges: int = 0
+    payments: int = 0
+    reached: datetime | None = None
 
 
 class Auditor(Protocol):
@@ -152,12 +159,16 @@ class Auditor(Protocol):
     ) -> Iterator[Sequence[UUID]]:
         """Yield the sagas whose rows one of ``sources`` has written in that span of its time."""
 
-    def outside(self, *, since: datetime | None, seen: Seen) -> Iterator[Suspects]:
-        """Page through the outside ledgers; yield whom they tell another story of.
+    def outside(
+        self, *, since: datetime | None, before: datetime | None = None, seen: Seen
+    ) -> Iterator[Suspects]:
+        """Page through the outside ledgers, oldest first; yield whom they tell another story of.
 
         Args:
             since: from when on, None for all there is.
-            seen: gets the faults that belong to no saga, and whoever is silent.
+            before: until when, None for now.
+            seen: gets the faults that belong to no saga, the counts, whoever is silent, and how
+                far the look came: past a span once its suspects were asked about and answered for.
         """
 
     def look_at_strangers(self, subjects: Sequence[str], seen: Seen) -> None:

@@ -32,6 +32,11 @@ class Entry:
     currency: str
     created: datetime
 
+    @property
+    def held(self) -> int:
+        """What the shop holds of it."""
+        return self.captured - self.refunded
+
 
 class Ledger(Protocol):
     """The part of a gateway that the audit reads; raises as ``port.Gateway``."""

@@ -121,3 +121,22 @@ def test_settling_a_reversal_ends_it(provider: FakeProvider) -> None:
     with pytest.raises(services.PaymentInDoubt):
         checkout.reverse()
     assert services.settle(payment_id=checkout.payment.pk) == Status.REFUNDED
+
+
+def test_to_ask_about_a_captured_payment_records_what_was_refunded_elsewhere(
+    provider: FakeProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkout = Checkout(token="tok_success")
+    checkout.charge()
+    body = {"payment_intent": checkout.intent, "amount": 300}
+    for given_back in (300, 600):
+        provider.post("/v1/refunds", body).raise_for_status()
+        assert services.settle(payment_id=checkout.payment.pk) == Status.SUCCEEDED
+        assert checkout.money.refunded == given_back
+    assert services.settle(payment_id=checkout.payment.pk) == Status.SUCCEEDED
+    assert caplog.text.count("refunded_elsewhere") == 2
+    rest = {**body, "amount": TOTAL - 600}
+    provider.post("/v1/refunds", rest).raise_for_status()
+    assert services.settle(payment_id=checkout.payment.pk) == Status.REFUNDED
+    assert checkout.money.refunded == TOTAL
+    assert provider.begun("refund", checkout.intent) == 3, "none of them was ours"

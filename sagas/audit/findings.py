@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
@@ -56,10 +58,20 @@ def of_saga(saga_id: UUID) -> QuerySet[Finding]:
     return open_findings().filter(saga_id=saga_id)
 
 
-def counts() -> tuple[int, int]:
-    """Return how many violations are open, and how many findings wait for a person."""
+def read_from(sources: Sequence[str]) -> QuerySet[Finding]:
+    """Return the open findings that were read from one of these sources, among others."""
+    named = (Q(sources__contains=[source]) for source in sources)
+    return open_findings().filter(reduce(or_, named, Q(pk__in=[])))
+
+
+def counts(among: QuerySet[Finding] | None = None) -> tuple[int, int]:
+    """Return how many violations are open, and how many findings wait for a person.
+
+    Args:
+        among: which findings; all that are open by default.
+    """
     are_violations = Q(severity=Severity.VIOLATION)
-    counted = open_findings().aggregate(
+    counted = (open_findings() if among is None else among).aggregate(
         violations=Count("pk", filter=are_violations), waiting=Count("pk", filter=~are_violations)
     )
     return counted["violations"], counted["waiting"]

@@ -1,4 +1,4 @@
-"""What a run looks at: everything, what changed since the last one, or one saga.
+"""What a run looks at: everything, what changed since the last one, a window, or one saga.
 
 Each yields how many sagas it has just looked at; what it found is in ``seen`` by then.
 """
@@ -66,6 +66,13 @@ def changed(seen: Seen, *, run: AuditRun, since: Marks, until: Marks) -> Looks:
     yield _totals(seen)
 
 
+def ledger(seen: Seen, *, run: AuditRun) -> Looks:
+    """Look at the outside ledgers within the run's window, and at whatever differed before."""
+    for auditor in looking.auditors():
+        yield from _outside(auditor, seen, since=run.since, before=run.until)
+        yield from _outside_before(auditor, seen, run)
+
+
 def one(seen: Seen, saga_id: UUID) -> Looks:
     """Look at one saga, and ask the outside world about it."""
     known = findings.of_saga(saga_id).exclude(subject="").values_list("subject", flat=True)
@@ -104,9 +111,12 @@ def _in_domains(auditor: Auditor, seen: Seen, *, since: Marks, until: Marks) -> 
             seen.silent.add(source)
 
 
-def _outside(auditor: Auditor, seen: Seen, *, since: datetime | None) -> Iterator[int]:
-    for suspects in auditor.outside(since=since, seen=seen):
+def _outside(
+    auditor: Auditor, seen: Seen, *, since: datetime | None, before: datetime | None = None
+) -> Iterator[int]:
+    for suspects in auditor.outside(since=since, before=before, seen=seen):
         yield from _ask(suspects, seen)
+        yield 0
 
 
 def _outside_before(auditor: Auditor, seen: Seen, run: AuditRun) -> Iterator[int]:

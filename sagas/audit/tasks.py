@@ -8,8 +8,11 @@ from celery import current_app, shared_task
 
 from sagas.audit import runs
 from sagas.audit.runs import Scope
+from sagas.audit.windows import Window, window_of
 from sagas.cutoff import may_be_cut_off
+from sagas.models import DATABASE
 from sagas.participant import crash
+from sagas.participant.among import clock
 from sagas.tasks import BROKER_ERRORS
 
 log = structlog.get_logger(__name__)
@@ -36,6 +39,36 @@ def audit(*, everything: bool = False, **_: Any) -> None:
     scope = Scope.EVERYTHING if everything else Scope.CHANGED
     with may_be_cut_off():
         runs.run(scope, ledger=_LEDGER, seconds=LONGEST)
+
+
+@shared_task(name="sagas.reconcile", acks_late=False, soft_time_limit=_SOFT, time_limit=_HARD)
+def reconcile(*, since: str = "", until: str = "", **_: Any) -> None:
+    """Compare the provider's charges of a window with our payments, unless another run is at it.
+
+    Args:
+        since, until: ISO 8601; without both, the window that is due.
+    """
+    if runs.is_running(within=_HARD, scopes=[Scope.LEDGER]):
+        log.info("reconciliation_runs_already")
+        return
+    window = window_of(since, until, now=clock(DATABASE))
+    with may_be_cut_off():
+        runs.run(Scope.LEDGER, window=window, seconds=LONGEST)
+
+
+def ask_to_reconcile(window: Window) -> bool:
+    """Have a worker compare the charges of a window; False if the broker is away."""
+    named = {"since": window.since.isoformat(), "until": window.until.isoformat()}
+    try:
+        with crash.calling("sagas.ask_to_reconcile"):
+            # The window that is due is worked out when a worker comes to it.
+            current_app.send_task(
+                reconcile.name, kwargs={} if window.in_a_row else named, queue=QUEUE
+            )
+    except BROKER_ERRORS as error:
+        log.warning("reconciliation_not_asked_for", error=type(error).__name__)
+        return False
+    return True
 
 
 def ask_for_a_run() -> bool:

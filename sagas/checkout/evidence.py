@@ -108,8 +108,14 @@ class CheckoutEvidence:
             raise CannotAsk("no payment was begun, so there is nothing to ask about")
         try:
             status = payments.settle(payment_id=payment.payment_id)
-        except (payments.PaymentInDoubt, payments.PaymentUnavailable) as silence:
+        except (
+            payments.PaymentInDoubt,
+            payments.PaymentUnavailable,
+            payments.PaymentRejected,
+        ) as silence:
             raise CannotAsk(f"the provider cannot say: {silence}") from silence
+        except payments.ProviderDisagrees as contradiction:
+            raise CannotAsk(f"nothing was recorded: {contradiction}") from contradiction
         except payments.RefundRefused as no:
             return f"the provider refuses the refund: {no}"
         return f"the provider says: the payment is {status.label.lower()}"

@@ -136,7 +136,7 @@ def _no_hands(saga: Saga, verdict: Verdict) -> str:
 
 
 def _nobody_to_ask(_: Saga, verdict: Verdict) -> str:
-    return "" if verdict.provider_ref else "no charge has reached the provider"
+    return "" if verdict.payment else "no charge was begun"
 
 
 def _no_mail(_: Saga, verdict: Verdict) -> str:

@@ -12,6 +12,7 @@ class AuditRun(models.Model):
         CHANGED = "changed", "what changed since the last run"
         EVERYTHING = "everything", "everything"
         ONE = "one", "one saga"
+        LEDGER = "ledger", "the provider's charges of a window of time"
 
     scope = models.CharField(max_length=16, choices=Scope)
     started_at = models.DateTimeField(db_default=Now())
@@ -19,11 +20,17 @@ class AuditRun(models.Model):
     seconds = models.FloatField(default=0)
     sagas = models.PositiveIntegerField(default=0, help_text="Sagas looked at.")
     charges = models.PositiveIntegerField(default=0, help_text="The provider's, looked at.")
+    payments = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Ours, held against charges."
+    )
     violations = models.PositiveIntegerField(default=0, help_text="Open at its end.")
     waiting = models.PositiveIntegerField(default=0, help_text="Findings that wait for a person.")
     not_looked_at = models.JSONField(default=list, help_text="Sources that did not answer.")
     #: source -> until when, by its own clock, everything written there has been looked at.
     watermarks = models.JSONField(default=dict)
+    since = models.DateTimeField(null=True, help_text="Where the window begins, if it has one.")
+    until = models.DateTimeField(null=True, help_text="Where it ends.")
+    reached = models.DateTimeField(null=True, help_text="Up to where the window was looked at.")
 
     class Meta:
         ordering = ["-id"]

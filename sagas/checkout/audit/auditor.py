@@ -90,14 +90,19 @@ class CheckoutAuditor:
         """Yield the sagas whose rows a domain has written in that span of its time."""
         return _TOUCHED[source](since=since, before=before)
 
-    def outside(self, *, since: datetime | None, seen: Seen) -> Iterator[Suspects]:
+    def outside(
+        self, *, since: datetime | None, before: datetime | None = None, seen: Seen
+    ) -> Iterator[Suspects]:
         """Page through the provider's ledger beside our payments of the same time."""
         try:
-            before = clock(rules.PAYMENTS)
-            for span in payments.spans(since=since, before=before):
+            until = before or clock(rules.PAYMENTS)
+            for span in payments.spans(since=since, before=until):
                 seen.charges += span.intents
+                seen.payments += span.payments
                 self.look_at_strangers(span.strangers, seen)
                 yield span.suspects
+                if ledger.PROVIDER not in seen.silent:
+                    seen.reached = span.until
         except (*_AWAY, DatabaseError) as error:
             _note_silence(ledger.PROVIDER, seen, error)
 

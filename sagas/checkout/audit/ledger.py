@@ -55,6 +55,8 @@ def stranger_fault(said: Disagreement) -> Fault:
 def _ledger_mend(claim: Claim, said: Disagreement) -> Mend:
     if said.rule == "captured-there-not-here":
         return Mend.ASK
-    if said.rule == "refunded-there-not-here" and claim.state == COMPLETE:
+    if said.rule == "refunded-there-not-here" and claim.state == COMPLETE and not said.held:
         return Mend.COMPENSATE  # finds the refund that was made, and undoes the rest
+    if said.rule == "refunded-there-not-here" and claim.state != COMPENSATED:
+        return Mend.ASK  # records what somebody gave back in the provider's dashboard
     return Mend.BY_HAND

@@ -82,7 +82,9 @@ def goods_faults(
 def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault]:
     """The money is held, once, while the saga says so; else nothing is.
 
-    All of it is, but for what the returns that follow the checkout give back.
+    All of it is, but for what the returns that follow the checkout give back, and for a part that
+    staff gave back in the provider's dashboard: that was told when it was recorded. If nothing is
+    left, nobody has paid for the order.
     """
     # Charged by one step, or authorised by one and captured by another.
     must_hold = claim.must("charge_payment") or claim.must("capture_payment")
@@ -103,7 +105,8 @@ def money_faults(claim: Claim, payment: AuditedPayment | None) -> Iterator[Fault
         what = f"got through: {', '.join(sorted(done))}"
         yield _money_fault(claim, "one-charge-one-refund", what, payment.amount)
     due = (claim.amount - claim.given_back_most, claim.amount - claim.given_back_least)
-    if must_hold and not due[0] <= net <= due[1]:
+    elsewhere = payment.elsewhere if net else 0
+    if must_hold and not due[0] - elsewhere <= net <= due[1]:
         what = f"captured {payment.captured}, refunded {payment.refunded} of {claim.amount}"
         yield _money_fault(claim, "money-held", what, abs(due[1] - net))
     elif any(claim.never(step) for step in taking) and net:

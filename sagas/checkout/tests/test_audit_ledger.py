@@ -71,13 +71,20 @@ def test_a_charge_without_a_payment_of_ours_is_seen_and_closed_once_given_back(
     ref = charge(provider, uuid4())
     assert told() == [one(None, "charge-without-payment")]
     assert told(Scope.CHANGED) == [one(None, "charge-without-payment")]
+    (finding,) = findings.open_findings()
+    assert finding.what.endswith("no payment of ours: refund it in the provider's dashboard")
     provider.post("/v1/refunds", {"payment_intent": ref}).raise_for_status()
-    assert told(Scope.CHANGED) == [one(None, "charge-without-payment", amount=0)]
+    assert told(Scope.CHANGED) == []
+    assert told() == []
 
 
-def test_a_second_charge_for_one_saga_is_seen(paid: UUID, provider: FakeProvider) -> None:
-    charge(provider, payment_of(paid).pk)
+def test_a_second_charge_for_one_saga_is_seen_and_closed_once_given_back(
+    paid: UUID, provider: FakeProvider
+) -> None:
+    ref = charge(provider, payment_of(paid).pk)
     assert told() == [one(paid, "charged-twice")]
+    provider.post("/v1/refunds", {"payment_intent": ref}).raise_for_status()
+    assert told() == []
 
 
 def test_a_refund_that_only_the_provider_knows_is_seen_and_mended_by_its_verb(
@@ -92,10 +99,24 @@ def test_a_refund_that_only_the_provider_knows_is_seen_and_mended_by_its_verb(
     assert provider.refunded(body["payment_intent"]) == TOTAL
 
 
-def test_a_part_that_was_refunded_there_is_seen(paid: UUID, provider: FakeProvider) -> None:
+def test_a_part_that_was_refunded_there_is_seen_and_mended_by_asking(
+    paid: UUID, provider: FakeProvider
+) -> None:
+    """The order stands: what staff gave back in the dashboard is recorded, and nothing is undone.
+
+    Guard: ``AuditedPayment.elsewhere`` (without it, the money that is missing is a finding, and
+    its mend undoes the whole checkout).
+    """
     body = {"payment_intent": payment_of(paid).provider_ref, "amount": 100}
     provider.post("/v1/refunds", body).raise_for_status()
-    assert told() == [one(paid, "refunded-there-not-here", Mend.COMPENSATE, amount=100)]
+    assert told() == [one(paid, "refunded-there-not-here", Mend.ASK, amount=100)]
+    verbs.ask(paid, mandate=NOBODY)
+    assert payment_of(paid).refunded == 100
+    assert told() == []
+    provider.post("/v1/refunds", {**body, "amount": TOTAL - 100}).raise_for_status()
+    verbs.ask(paid, mandate=NOBODY)
+    # Nothing is left, and the order stands: nobody has paid for it.
+    assert told() == [one(paid, "money-held", Mend.COMPENSATE)]
 
 
 def test_a_success_after_the_cancel_is_seen_and_mended_by_asking(

@@ -1,6 +1,6 @@
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,14 +9,13 @@ from django.core.management.base import CommandParser
 from django.db import Error as DatabaseError
 
 from sagas.audit import findings, runs
+from sagas.audit.report import as_object, table
 from sagas.audit.runs import Scope
 from sagas.audit.scopes import SAGAS
 from sagas.auditor import Severity
 from sagas.models import AuditRun, Finding
-from sagas.participant.money import written
 
 VIOLATIONS, NOT_LOOKED_AT = 1, 2
-_HEAD = ("severity", "saga", "at stake", "invariant", "what", "mend", "where")
 
 
 class Command(BaseCommand):
@@ -58,19 +57,7 @@ def as_json(run: AuditRun, found: Sequence[Finding]) -> str:
         "looked_at": {"sagas": run.sagas, "charges": run.charges},
         "seconds": run.seconds,
         "not_looked_at": run.not_looked_at,
-        "findings": [
-            {
-                "saga_id": str(each.saga_id) if each.saga_id else None,
-                "invariant": each.invariant,
-                "severity": each.severity,
-                "what": each.what,
-                "amount": each.amount,
-                "currency": each.currency,
-                "mend": each.mend,
-                "url": each.url,
-            }
-            for each in found
-        ],
+        "findings": [as_object(each) for each in found],
     }
     return json.dumps(report, indent=2)
 
@@ -80,33 +67,11 @@ def as_text(run: AuditRun, found: Sequence[Finding]) -> str:
     violations = [each for each in found if each.severity == Severity.VIOLATION]
     return "\n".join(
         [
-            *_table(found),
+            *table(found),
             f"{run.sagas:,} sagas and {run.charges:,} charges looked at in {run.seconds:.1f} s: "
             f"{len(violations)} violations, {len(found) - len(violations)} wait for a person",
             *(f"NOT LOOKED AT: {source}" for source in run.not_looked_at),
         ]
-    )
-
-
-def _table(found: Sequence[Finding]) -> Iterator[str]:
-    if not found:
-        return
-    lines = [_HEAD, *(_cells(each) for each in found)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(_HEAD))]
-    for line in lines:
-        yield "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-    yield ""
-
-
-def _cells(finding: Finding) -> tuple[str, ...]:
-    return (
-        finding.severity,
-        str(finding.saga_id or "-"),
-        written(finding.amount, finding.currency) if finding.currency else "-",
-        finding.invariant,
-        finding.what,
-        finding.mend,
-        finding.url,
     )
 
 

@@ -1,0 +1,96 @@
+"""The window of time whose charges are reconciled: as somebody wrote it, or as it is due."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.utils.dateparse import parse_datetime
+
+from sagas.models import DATABASE, AuditRun
+
+#: How far back a window begins at the least: a charge may get its last word a day later.
+USUAL = timedelta(hours=48)
+#: How far back a window goes that nobody has named, however long the provider was away.
+MOST = timedelta(days=31)
+#: In the watermarks of a run whose window followed the one before.
+IN_A_ROW = "ledger"
+
+
+class BadWindow(Exception):
+    """What was written is no window of time; the text names the option and the mend."""
+
+    code = "bad-window"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """From ``since`` on and before ``until``, by our clock.
+
+    ``in_a_row`` tells that it begins where the last one of the kind came to.
+    """
+
+    since: datetime
+    until: datetime
+    in_a_row: bool = False
+
+
+def due(now: datetime) -> Window:
+    """Return the window that is due: from where the last one came to, 48 hours at the least.
+
+    It never begins more than 31 days before ``now``; whoever wants more names a window.
+    """
+    last = (
+        AuditRun.objects.using(DATABASE)
+        .filter(scope=AuditRun.Scope.LEDGER, watermarks__has_key=IN_A_ROW)
+        .first()
+    )
+    since = now - USUAL
+    if last is not None:
+        came_to = datetime.fromisoformat(last.watermarks[IN_A_ROW])
+        since = max(min(since, came_to), now - MOST)
+    return Window(since=since, until=now, in_a_row=True)
+
+
+def window_of(since: str, until: str, *, now: datetime, most: timedelta | None = None) -> Window:
+    """Return the window that these two texts name; the one that is due if both are empty.
+
+    Args:
+        since, until: ISO 8601, in UTC unless they name a zone; empty for what is usual.
+        now: by our clock.
+        most: how long it may be; without a limit by default.
+
+    Raises:
+        BadWindow: a text is no time, or the two are no window.
+    """
+    if not since and not until:
+        return due(now)
+    end = _moment("until", until) if until else now
+    begin = _moment("since", since) if since else end - USUAL
+    if end > now:
+        raise BadWindow(
+            f"--until is in the future ({_written(end)}): leave it out to read up to now"
+        )
+    if begin >= end:
+        raise BadWindow(
+            f"--since ({_written(begin)}) is not before --until ({_written(end)}): give an earlier "
+            "--since, or a later --until"
+        )
+    if most is not None and end - begin > most:
+        raise BadWindow(
+            f"--since ({_written(begin)}) is more than {most.days} days before --until "
+            f"({_written(end)}): give a later --since, or call the command, which has no limit"
+        )
+    return Window(since=begin, until=end)
+
+
+def _moment(option: str, text: str) -> datetime:
+    example = "such as 2026-01-31T08:00 or 2026-01-31"
+    try:
+        # A day alone is its first moment.
+        moment = parse_datetime(text) or datetime.fromisoformat(text)
+    except ValueError:
+        raise BadWindow(f"--{option} is no time: {text!r}; write ISO 8601, {example}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
