@@ -255,9 +255,7 @@ def test_the_kill_switch_holds_new_checkouts_back_and_says_so_everywhere(
     assert shop.place(key="held-back").status_code in (201, 202)
 
 
-def test_a_bulk_run_over_many_sagas_reports_what_became_of_each(
-    shop: Stack, olga: Desk
-) -> None:
+def test_a_bulk_run_over_many_sagas_reports_what_became_of_each(shop: Stack, olga: Desk) -> None:
     count, refusing = 60, 6
     with httpx.Client(timeout=30) as client:
         for n in range(count):
