@@ -50,34 +50,44 @@ def due(now: datetime) -> Window:
     return Window(since=since, until=now, in_a_row=True)
 
 
-def window_of(since: str, until: str, *, now: datetime, most: timedelta | None = None) -> Window:
+def window_of(
+    since: str,
+    until: str,
+    *,
+    now: datetime,
+    most: timedelta | None = None,
+    options: tuple[str, str] = ("--since", "--until"),
+) -> Window:
     """Return the window that these two texts name; the one that is due if both are empty.
 
     Args:
         since, until: ISO 8601, in UTC unless they name a zone; empty for what is usual.
         now: by our clock.
         most: how long it may be; without a limit by default.
+        options: what the two are called where they were written.
 
     Raises:
         BadWindow: a text is no time, or the two are no window.
     """
     if not since and not until:
         return due(now)
-    end = _moment("until", until) if until else now
-    begin = _moment("since", since) if since else end - USUAL
+    first, second = options
+    end = _moment(second, until) if until else now
+    begin = _moment(first, since) if since else end - USUAL
     if end > now:
         raise BadWindow(
-            f"--until is in the future ({_written(end)}): leave it out to read up to now"
+            f"{second} is in the future ({_written(end)}): leave it out to read up to now"
         )
     if begin >= end:
         raise BadWindow(
-            f"--since ({_written(begin)}) is not before --until ({_written(end)}): give an earlier "
-            "--since, or a later --until"
+            f"{first} ({_written(begin)}) is not before {second} ({_written(end)}): give an "
+            f"earlier {first}, or a later {second}"
         )
     if most is not None and end - begin > most:
         raise BadWindow(
-            f"--since ({_written(begin)}) is more than {most.days} days before --until "
-            f"({_written(end)}): give a later --since, or call the command, which has no limit"
+            f"{first} ({_written(begin)}) is more than {most.days} days before {second} "
+            f"({_written(end)}): give a later {first}, or call manage.py reconcile_payments, "
+            "which has no limit"
         )
     return Window(since=begin, until=end)
 
@@ -88,7 +98,7 @@ def _moment(option: str, text: str) -> datetime:
         # A day alone is its first moment.
         moment = parse_datetime(text) or datetime.fromisoformat(text)
     except ValueError:
-        raise BadWindow(f"--{option} is no time: {text!r}; write ISO 8601, {example}") from None
+        raise BadWindow(f"{option} is no time: {text!r}; write ISO 8601, {example}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

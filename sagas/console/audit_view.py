@@ -1,6 +1,7 @@
-"""The audit in the console: what it found, its last runs, and a button to have it run now."""
+"""The audit in the console: what it found, its last runs, and buttons to have it run now."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -12,6 +13,7 @@ from django.urls import reverse
 from sagas.audit import findings, runs, tasks
 from sagas.auditor import Mend
 from sagas.console.actions import VERBS
+from sagas.console.reconciliation_view import reconcile, reconciliation
 from sagas.models import DATABASE, AuditRun, Finding
 from sagas.participant.paging import BoundedPaginator
 
@@ -54,33 +56,41 @@ def summary() -> Summary:
 
 
 def audit_page(request: HttpRequest, *, context: dict[str, Any]) -> HttpResponse:
-    """Show what is open, the most money first, and the last runs; POST has it run now."""
+    """Show what is open, the most money first, and the last runs.
+
+    POST has it run now, or the provider's charges of a window reconciled.
+    """
     if not request.user.has_perm(_SEE):
         raise PermissionDenied
+    fault = ""
     if request.method == "POST":
         if not request.user.has_perm(_RUN):
             raise PermissionDenied
-        _run_now(request)
-        return HttpResponseRedirect(reverse("admin:sagas_saga_audit"))
+        fault = reconcile(request) if request.POST.get("do") == "reconcile" else _run_now(request)
+        if not fault:
+            return HttpResponseRedirect(reverse("admin:sagas_saga_audit"))
     page = BoundedPaginator(findings.open_findings(), _PAGE).get_page(request.GET.get("p"))
     shown = {
         "title": "Audit",
         "summary": summary(),
         "page": page,
         "found": [_line(finding) for finding in page.object_list],
-        "runs": AuditRun.objects.using(DATABASE).all()[:_RUNS],
+        "runs": AuditRun.objects.using(DATABASE).exclude(scope=AuditRun.Scope.LEDGER)[:_RUNS],
+        "reconciliation": reconciliation(request, fault),
         "may": request.user.has_perm(_RUN),
     }
-    return render(request, "console/audit.html", {**context, **shown})
+    status = HTTPStatus.BAD_REQUEST if fault else HTTPStatus.OK
+    return render(request, "console/audit.html", {**context, **shown}, status=status)
 
 
-def _run_now(request: HttpRequest) -> None:
+def _run_now(request: HttpRequest) -> str:
     if runs.is_running(within=tasks.LONGEST):
         messages.info(request, "An audit is under way; look again in a moment.")
     elif tasks.ask_for_a_run():
         messages.success(request, "Asked for. What it finds is here as soon as it has ended.")
     else:
         messages.error(request, "Not done: the broker does not answer.")
+    return ""
 
 
 def _line(finding: Finding) -> tuple[Finding, str]:

@@ -39,6 +39,7 @@ _AGAIN = 2
 _NOT_PLAYED = {
     "inventory.adjust_stock": "the admin calls it in a transaction, inventory.correct_stock",
     "sagas.ask_for_audit": "no page asks for one yet",
+    "sagas.ask_to_reconcile": "the same, over a window",
 }
 #: Every scenario by its name.
 SCENARIOS = {scenario.name: scenario for scenario in ALL}

@@ -152,9 +152,10 @@ def _take_chaos(address: str, password: str) -> int:
 def _play(api: str, ports: Ports) -> dict[str, str]:
     """Place checkouts that end in every way; return the ids of those that are looked at."""
     from django.contrib.auth.models import User
+    from django.utils import timezone
 
     from sagas import bulk, verbs
-    from sagas.audit import runs
+    from sagas.audit import runs, windows
     from sagas.mandates import Mandate
     from sagas.models import Saga
 
@@ -171,6 +172,7 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     _until(lambda: Saga.objects.using("default").get(pk=doubtful).error_outcome == "in_doubt")
     _charge_past_us(ports)
     runs.run(runs.Scope.EVERYTHING)
+    runs.run(runs.Scope.LEDGER, window=windows.due(timezone.now()))
     admin = User.objects.get(username="admin")
     chosen = [UUID(saga_id) for saga_id in placed]
     run = bulk.freeze(chosen, operator=admin, verb="compensate", address=None)
