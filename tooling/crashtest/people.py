@@ -58,9 +58,11 @@ def insist(call: Callable[[], httpx.Response]) -> httpx.Response:
     raise NeverAnswered(f"not answered within {_PATIENCE:g} s; the last time: {last}")
 
 
-def all_at_once(act: Callable[[T], Any], items: Iterable[T]) -> list[Any]:
+def all_at_once(
+    act: Callable[[T], Any], items: Iterable[T], *, at_once: int = _AT_ONCE
+) -> list[Any]:
     """Let several people do the same, each with an item of their own."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(act, items))
 
 

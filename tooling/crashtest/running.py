@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 from django.db.models import Q
@@ -13,7 +14,7 @@ from sagas.audit.findings import open_findings
 from sagas.auditor import Severity
 from sagas.models import Saga
 from sagas.participant.crash_plan import How
-from tooling.crashtest import evidence
+from tooling.crashtest import evidence, hearing
 from tooling.crashtest.case import Case, Order
 from tooling.crashtest.deaths import Deaths, dying
 from tooling.crashtest.people import NeverAnswered, Placed
@@ -29,7 +30,7 @@ _PATIENCE = 60.0
 #: Plays at the most until enough processes have ended.
 _PLAYS = 8
 _LOOK_EVERY = 0.2
-_NUDGE_EVERY = 0.6
+_NUDGE_EVERY = 0.4
 #: What a scenario may raise when the shop does not do what it must.
 PLAY_FAILED = (NeverAnswered, NotReady, TimeoutError, httpx.HTTPError)
 
@@ -74,10 +75,11 @@ def record(stage: Stage, scenario: Scenario, *, count: int = 1) -> Recording:
     Raises:
         AssertionError: it does not end as it must; the scenario itself is wrong.
     """
+    begun = time.time()
     for plan in stage.shop.plans.values():
         plan.record()
     placed = scenario.play(stage, count)
-    faults = _rest(stage, scenario, placed)
+    faults = _rest(stage, scenario, placed, since=begun)
     passes = {program: stage.shop.plans[program].recorded() for program in PROGRAMS}
     if faults:
         raise AssertionError(f"{scenario.name}, with nobody dying: {'; '.join(faults)}")
@@ -86,19 +88,19 @@ def record(stage: Stage, scenario: Scenario, *, count: int = 1) -> Recording:
 
 def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
     """Run a case and return what came of it."""
-    begun = time.monotonic()
+    begun = time.time()
     report, placed = Report(case), list[Placed]()
     with dying(stage.shop, case) as deaths:
         try:
             for _ in range(_PLAYS):
                 placed += scenario.play(stage, case.count)
-                _wait(stage, scenario, placed, deaths)
+                _wait(stage, scenario, placed, deaths, since=begun)
                 if not deaths.missing:
                     break
         except PLAY_FAILED as error:
             # The other cases are still worth running; this one is wrong.
             report.faults.append(f"could not be played: {type(error).__name__} {error}")
-    report.faults += _rest(stage, scenario, placed, deaths=len(deaths.hits))
+    report.faults += _rest(stage, scenario, placed, since=begun, deaths=len(deaths.hits))
     report.ended, report.checkouts = deaths.by_order(), len(placed)
     report.missing = {
         order: few
@@ -107,16 +109,18 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
     }
     if deaths.hits:
         report.to_rest = time.time() - deaths.hits[-1].at
-    report.seconds = time.monotonic() - begun
+    report.seconds = time.time() - begun
     return report
 
 
-def _wait(stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: Deaths) -> None:
+def _wait(
+    stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: Deaths, *, since: float
+) -> None:
     """Wait until enough have ended, or until everything rests and nobody else would end."""
     for _ in _looks(stage, scenario, placed, deaths):
         if not deaths.missing and not deaths.frozen:
             return
-        if _moving() or (scenario.lasting and deaths.missing):
+        if _moving(since) or (scenario.lasting and deaths.missing):
             continue
         if not deaths.frozen and not scenario.also(stage, placed):
             return
@@ -126,19 +130,32 @@ def _wait(stage: Stage, scenario: Scenario, placed: Sequence[Placed], deaths: De
 
 
 def _rest(
-    stage: Stage, scenario: Scenario, placed: Sequence[Placed], *, deaths: int = 0
+    stage: Stage,
+    scenario: Scenario,
+    placed: Sequence[Placed],
+    *,
+    since: float,
+    deaths: int = 0,
 ) -> list[str]:
     """Wait for rest, and return what is wrong then."""
     wrong: list[str] = []
     scenario.settle(stage, placed)
     for _ in _looks(stage, scenario, placed):
-        moving = [f"{s.pk} still {s.state}, waits for {s.due_step}" for s in _moving()]
-        wrong = moving or scenario.also(stage, placed)
+        moving = [f"{s.pk} still {s.state}, waits for {s.due_step}" for s in _moving(since)]
+        wrong = moving or scenario.also(stage, placed) or _unheard(stage, placed)
         if not wrong:
             # A mail may still be on its way to its folder; what is wrong stays wrong.
             wrong = evidence.faults(stage.shop, placed, scenario, deaths=deaths) or _audited()
         if not wrong:
             break
+    return wrong
+
+
+def _unheard(stage: Stage, placed: Sequence[Placed]) -> list[str]:
+    """Return the events that are still on their way; clocks go on for those that died on it."""
+    ids = [each.checkout_id for each in placed]
+    if wrong := hearing.unheard(ids):
+        hearing.time_passes(stage.shop, ids)
     return wrong
 
 
@@ -170,7 +187,13 @@ def _audited() -> list[str]:
     ]
 
 
-def _moving() -> list[Saga]:
-    """Return the sagas that somebody, or recovery, still works on."""
+def _moving(since: float) -> list[Saga]:
+    """Return the sagas of this case that somebody, or recovery, still works on.
+
+    Args:
+        since: when the case began, in seconds since the epoch: an earlier one is wrong by itself.
+    """
     due = Q(next_attempt_at__isnull=False) | Q(lease_until__isnull=False)
-    return list(Saga.objects.using("default").filter(due, parked="")[:20])
+    begun = datetime.fromtimestamp(since, UTC)
+    sagas = Saga.objects.using("default").filter(due, parked="", created_at__gte=begun)
+    return list(sagas[:20])

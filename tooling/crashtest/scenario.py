@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from tooling.crashtest.people import Operator, Placed, Shopper
+from tooling.crashtest.receiver import Receiver
 from tooling.crashtest.shop import Shop
 
 
@@ -56,6 +57,7 @@ class Stage:
     shopper: Shopper
     operator: Operator
     second: Operator
+    receiver: Receiver
 
 
 class Play(Protocol):

@@ -13,7 +13,7 @@ from celery import Celery
 
 from sagas.participant.crash_plan import FolderPlan
 from tooling.local import stack
-from tooling.local.instance import Instance
+from tooling.local.instance import Instance, free_port
 from tooling.local.stack import WORKERS, Ports, journal_of, mails_of
 from tooling.local.supervisor import Program, Supervisor
 
@@ -41,7 +41,12 @@ SHORT_TIMES = {
     "PAYMENT_READ_TIMEOUT": "2",
     "EMAIL_TIMEOUT": "2",
     "BROKER_VISIBILITY_TIMEOUT": "10",
+    "SAGA_POLL_INTERVAL": "1",
+    "EVENT_LOST_AFTER": "3",
+    "EVENT_ATTEMPTS": "200",
 }
+#: What a shop may leave out, and has points of its own.
+EVERYTHING = {"STAGING_CHAOS": "true", "STOCK_EMAIL": "stock@example.org"}
 #: ``options`` of a database URL: settings' own limits, with a shorter one for idle transactions.
 _LIMITS = (
     "?options=-c%20statement_timeout%3D10s%20-c%20lock_timeout%3D5s"
@@ -61,6 +66,7 @@ class Shop:
         plans: program -> the plan by which its processes die.
         plans_folder: where these plans are kept.
         environment: what a command of this shop needs.
+        authorising: address of a web server whose CHARGE_MODE is authorise.
         frozen: seconds that a process stays frozen at the most: longer than a step's lease and a
             client's patience, so that others take over; shorter than the limit at which a worker
             ends its child.
@@ -74,6 +80,7 @@ class Shop:
     plans_folder: Path
     environment: Mapping[str, str]
     frozen: float = 5.0
+    authorising: str = ""
 
     @property
     def address(self) -> str:
@@ -99,6 +106,26 @@ class Shop:
             channel: Any = connection.default_channel
             for queue in queues:
                 channel.queue_purge(queue)
+
+    def waiting_in(self, queue: str) -> int:
+        """Return how many messages no worker has taken yet."""
+        with self._broker.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            return int(channel.client.llen(queue))
+
+    @contextmanager
+    def refused_by_broker(self) -> Iterator[None]:
+        """Let the broker take no messages as long as the block runs; it still hands them out."""
+        self._allow("-lpush")
+        try:
+            yield
+        finally:
+            self._allow("+lpush")
+
+    def _allow(self, right: str) -> None:
+        with self._broker.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            channel.client.execute_command("ACL", "SETUSER", "default", right)
 
     @contextmanager
     def standing_still(self, program: str) -> Iterator[None]:
@@ -130,7 +157,7 @@ def environment_of(instance: Instance, ports: Ports) -> dict[str, str]:
     given = instance.environment()
     databases = {name: url + _LIMITS for name, url in given.items() if name.endswith("_URL")}
     databases.pop("BROKER_URL")
-    return {**os.environ, **given, **databases, **ports.environment(), **SHORT_TIMES}
+    return {**os.environ, **given, **databases, **ports.environment(), **SHORT_TIMES, **EVERYTHING}
 
 
 @contextmanager
@@ -150,6 +177,9 @@ def running(instance: Instance, ports: Ports, environment: Mapping[str, str]) ->
         supervisor.start(stack.provider(journal_of(instance), ports))
         supervisor.start(stack.mailcatcher(mails_of(instance), ports))
         supervisor.start(with_plan(_web(ports), plans))
+        # Passes the points that the other one passes, and so needs no plan.
+        other_door = replace(ports, web=free_port())
+        supervisor.start(stack.web(other_door, charge_mode="authorise"))
         for name in WORKERS:
             supervisor.start(with_plan(stack.worker(name, size=_POOL), plans))
         supervisor.start(stack.beat())
@@ -162,6 +192,7 @@ def running(instance: Instance, ports: Ports, environment: Mapping[str, str]) ->
             plans=plans_in(plans),
             plans_folder=plans,
             environment=environment,
+            authorising=f"http://127.0.0.1:{other_door.web}",
         )
 
 

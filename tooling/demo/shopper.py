@@ -98,11 +98,13 @@ class Shopper:
             raise TimeoutError(f"the bank answers {back.status_code}")
 
 
-def watch(look: Callable[[], T], *, until: Callable[[T], bool], what: str) -> T:
-    """Look until it is so; TimeoutError with the last look after a while."""
-    deadline = time.monotonic() + _PATIENCE
+def watch(
+    look: Callable[[], T], *, until: Callable[[T], bool], what: str, patience: float = _PATIENCE
+) -> T:
+    """Look until it is so; TimeoutError with the last look after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
     while not until(seen := look()):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {_PATIENCE:g} s; last seen: {seen}")
+            raise TimeoutError(f"{what}: not within {patience:g} s; last seen: {seen}")
         time.sleep(_LOOK_EVERY)
     return seen

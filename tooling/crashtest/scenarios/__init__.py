@@ -1,6 +1,17 @@
 """Every scenario: together they pass every crash point."""
 
 from tooling.crashtest.scenario import Scenario
-from tooling.crashtest.scenarios import shopping, staff, upkeep
+from tooling.crashtest.scenarios import (
+    bank,
+    drills,
+    events,
+    notices,
+    outgoing,
+    shopping,
+    staff,
+    told,
+    upkeep,
+)
 
-ALL: tuple[Scenario, ...] = (*shopping.ALL, *staff.ALL, *upkeep.ALL)
+_GROUPS = (shopping, bank, told, staff, drills, upkeep, events, notices, outgoing)
+ALL: tuple[Scenario, ...] = tuple(scenario for group in _GROUPS for scenario in group.ALL)

@@ -1,11 +1,15 @@
 """What shoppers, banks and mail servers do: forward, in doubt, and back."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from uuid import uuid4
 
+from django.db import connections, transaction
+
 from inventory.models import Stock
+from orders.models import Draft
 from sagas.models import Saga
 from tooling.crashtest.people import Placed, all_at_once
 from tooling.crashtest.scenario import COMPLETED, TAKEN_BACK, UNDONE, Road, Scenario, Stage
@@ -15,6 +19,8 @@ from tooling.local.stack import mailcatcher, provider
 #: Kept apart, so that selling it out harms no other scenario.
 _SCARCE = "LAST-UNIT"
 _EQUAL_REQUESTS = 4
+#: Seconds for which requests are held up: shorter than a transaction may be idle.
+_HELD_UP = 1.5
 
 
 def _paid_with(token: str, stage: Stage, count: int) -> Sequence[Placed]:
@@ -52,11 +58,38 @@ def _is_being_charged(placed: Placed) -> bool:
 
 
 def _sent_several_times(stage: Stage, count: int) -> Sequence[Placed]:
-    """Equal requests at the same moment: one of them makes the checkout."""
-    keys = [str(uuid4()) for _ in range(count)]
-    requests = [key for key in keys for _ in range(_EQUAL_REQUESTS)]
-    placed = all_at_once(lambda key: stage.shopper.place(key=key), requests)
-    return list({each.key: each for each in placed}.values())
+    """Equal requests at the same moment: one of them makes the checkout, the others give way."""
+    return [_equal_requests(stage, str(uuid4())) for _ in range(count)]
+
+
+def _equal_requests(stage: Stage, key: str) -> Placed:
+    with ThreadPoolExecutor(_EQUAL_REQUESTS) as shoppers:
+        with _no_saga_begins():
+            before = _drafts()
+            asked = [
+                shoppers.submit(partial(stage.shopper.place, key=key))
+                for _ in range(_EQUAL_REQUESTS)
+            ]
+            with suppress(TimeoutError):
+                watch(
+                    _drafts,
+                    until=lambda drafts: drafts >= before + _EQUAL_REQUESTS,
+                    what="equal requests",
+                    patience=_HELD_UP,
+                )
+        return asked[0].result()
+
+
+@contextmanager
+def _no_saga_begins() -> Iterator[None]:
+    """Hold requests up between their draft and their saga, so that all of them have got so far."""
+    with transaction.atomic(using="default"), connections["default"].cursor() as cursor:
+        cursor.execute("LOCK TABLE sagas_saga IN SHARE ROW EXCLUSIVE MODE")
+        yield
+
+
+def _drafts() -> int:
+    return Draft.objects.using("orders").count()
 
 
 def _not_same(stage: Stage, placed: Sequence[Placed]) -> list[str]:

@@ -145,13 +145,17 @@ def _shelf(stage: Stage, count: int) -> Sequence[Placed]:
             price=str(product.price),
             active="on",
         )
-        stage.operator.post(f"/inventory/stock/{_PRODUCT}/change/", change_by="1")
+        page = f"/inventory/stock/{_PRODUCT}/change/"
+        stage.operator.post(page, change_by="1", low_at=str(number))
     return []
 
 
 def _shelf_is_wrong(stage: Stage, placed: Sequence[Placed]) -> list[str]:
-    stock = Stock.objects.using("inventory").get(pk=_PRODUCT)
-    return [] if 0 <= stock.reserved <= stock.on_hand else [f"stock of {_PRODUCT}: {stock}"]
+    stock = Stock.objects.using("inventory").select_related("product").get(pk=_PRODUCT)
+    faults = [] if 0 <= stock.reserved <= stock.on_hand else [f"stock of {_PRODUCT}: {stock}"]
+    if stock.product.description != f"Half linen, {stock.low_at}.":
+        faults.append(f"{stock.product.description!r} and low at {stock.low_at}: one was not saved")
+    return faults
 
 
 # Many at once ----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from inventory.services import receive_stock
 from orders.models import Draft
 from payments.models import Payment, PaymentMethod, Status
 from sagas.models import AuditRun, Finding
-from tooling.crashtest.people import Placed
+from tooling.crashtest.people import Placed, all_at_once
 from tooling.crashtest.scenario import (
     UNDONE,
     Must,
@@ -27,8 +27,13 @@ from tooling.local.instance import REPOSITORY
 _LONG_AGO = timedelta(days=31)
 _TOKEN_CAPTURED_AFTER_ALL = "tok_success_after_decline_1"
 _COMMAND_SECONDS = 60
+#: So many commands run at one time: starting one is what takes long.
+_COMMANDS = 3
+_SCARCE = ("LAST-UNIT", "SOLD-OUT")
 _PLENTY = 1_000_000
 _SOLD = ("MUG-BLUE", "TEAPOT", "TOWEL")
+#: Workers that are started anew, and starts for each kill when all die of it.
+_STARTED, _STARTS_AGAIN = ("recovery", "domain", "events"), 3
 #: Older than the longest that an audit may run.
 _AUDIT_OVER = timedelta(minutes=13)
 
@@ -59,10 +64,14 @@ def _undo_messages_lost(stage: Stage, count: int) -> Sequence[Placed]:
 
 
 def _worker_starts(stage: Stage, count: int) -> Sequence[Placed]:
-    """A worker is killed, and asks for a recovery tick when it starts again."""
-    for _ in range(count):
-        stage.shop.supervisor.kill("recovery")
-        stage.shop.supervisor.wait_ready("recovery")
+    """Workers are killed, and ask for what was left behind when they start again.
+
+    One that dies on it starts again, and asks again: so few starts are enough.
+    """
+    for _ in range(max(1, count // _STARTS_AGAIN)):
+        for name in _STARTED:
+            stage.shop.supervisor.kill(name)
+        stage.shop.supervisor.wait_ready(*_STARTED)
     return stage.shopper.place_many(1)
 
 
@@ -169,7 +178,11 @@ def _sold_again(stage: Stage, placed: Sequence[Placed]) -> None:
 def _stocked(stage: Stage, count: int) -> Sequence[Placed]:
     """Somebody fills the shelves by the command, and again when it was broken off."""
     folder = str(stage.shop.plans_folder / COMMAND)
-    for _ in range(count):
+    # Nothing is sold out, so that nothing comes back by this.
+    for sku in _SCARCE:
+        receive_stock(sku=sku, quantity=1)
+
+    def fill(_: int) -> None:
         subprocess.run(
             [sys.executable, "manage.py", "load_catalogue", "--reset-stock"],
             env={**stage.shop.environment, "CRASH_PLAN": folder},
@@ -179,6 +192,8 @@ def _stocked(stage: Stage, count: int) -> Sequence[Placed]:
             start_new_session=True,
             check=False,
         )
+
+    all_at_once(fill, range(count), at_once=_COMMANDS)
     return []
 
 
