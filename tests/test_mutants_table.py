@@ -7,11 +7,12 @@ from functools import cache
 from importlib import import_module
 
 import pytest
+from django.db import connections
 
 from tooling.local.instance import REPOSITORY
-from tooling.mutants.completeness import unnamed_in_tests
-from tooling.mutants.databases import VARIABLES
-from tooling.mutants.excused import TESTS
+from tooling.mutants.completeness import unnamed_in_schema, unnamed_in_tests
+from tooling.mutants.databases import GUARDS, VARIABLES
+from tooling.mutants.excused import SCHEMA, TESTS
 from tooling.mutants.patch import Mutant
 from tooling.mutants.table import ALL
 
@@ -62,6 +63,19 @@ def test_a_mutant_changes_code_that_is_there_and_names_tests_that_are_there(muta
 
 def test_a_mutants_name_is_its_own() -> None:
     assert [name for name, n in Counter(m.name for m in ALL).items() if n > 1] == []
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_what_the_databases_refuse_is_in_the_table_or_excused_and_nothing_else_is() -> None:
+    guards: set[tuple[str, str, str]] = set()
+    for alias in VARIABLES:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(GUARDS)
+            guards |= {(alias, table, name) for table, name in cursor.fetchall()}
+    assert unnamed_in_schema(guards, ALL, SCHEMA) == []
+    there = {(alias, name) for alias, _, name in guards}
+    dropped = {(lacks.alias, lacks.name) for mutant in ALL for lacks in mutant.drops}
+    assert dropped - there == set()
 
 
 def test_every_test_that_names_its_guard_is_in_the_table_or_excused() -> None:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,7 +18,8 @@ from tooling.mutants.patch import DoesNotFit, Lacks
 VARIABLES = {database.removeprefix("makegood_"): name for name, database in DATABASES.items()}
 
 _TEMPLATE = "mutants"
-_GUARDS = """
+#: Every CHECK, unique key and trigger of a database, as (table, name).
+GUARDS: LiteralString = """
     SELECT conrelid::regclass::text, conname FROM pg_constraint
         WHERE contype IN ('c', 'u', 'x') AND connamespace = 'public'::regnamespace
     UNION SELECT indrelid::regclass::text, indexrelid::regclass::text FROM pg_index
@@ -70,7 +72,7 @@ class Databases:
         found = set()
         for alias, variable in VARIABLES.items():
             with psycopg.connect(self._url(variable, f"{_TEMPLATE}_{alias}")) as connection:
-                found |= {(alias, *row) for row in connection.execute(_GUARDS).fetchall()}
+                found |= {(alias, *row) for row in connection.execute(GUARDS).fetchall()}
         return found
 
     def remove_templates(self) -> None:
