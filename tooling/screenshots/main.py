@@ -179,7 +179,7 @@ def _play(api: str, ports: Ports) -> dict[str, str]:
     ids = {"fine": fine, "failed": failed, "in doubt": doubtful, "bulk run": str(run.pk)}
     complete = Saga.objects.using("default").filter(pk__in=sold, state="COMPLETE")
     _until(lambda: complete.count() == len(sold))
-    return ids | wait_for_mails(_until) | after_the_sale(*sold, _until)
+    return ids | wait_for_mails(_until) | after_the_sale(sold[0], sold[1], _until)
 
 
 def _place(api: str, token: str) -> str:
