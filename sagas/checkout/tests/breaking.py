@@ -160,7 +160,7 @@ def charge_more_here(scene: Scene) -> None:
 def refund_more_than_captured(scene: Scene) -> None:
     scene.vandal.drop(
         "payments", "payments_payment", "payments_refunded_le_captured_le_amount",
-        "payments_status_agrees_with_money",
+        "payments_status_agrees_with_money", "payments_refunds_fit_the_capture",
     )  # fmt: skip
     scene.payments("UPDATE payments_payment SET refunded = 3000 WHERE saga_id = %s")
 
