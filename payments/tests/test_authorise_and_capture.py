@@ -56,7 +56,7 @@ def test_a_capture_takes_it_once_and_a_repeat_calls_nobody(provider: FakeProvide
         "currency": "EUR",
     }
     assert _captured_once(checkout, provider)
-    assert checkout.money == services.Money(captured=TOTAL, currency="EUR")
+    assert checkout.money == services.Money(captured=TOTAL, refundable=TOTAL, currency="EUR")
     heard = len(provider.events("request"))
     assert checkout.capture() == result
     assert checkout.authorise()["authorised"] == TOTAL

@@ -18,7 +18,7 @@ def test_a_charge_captures_the_amount_and_says_so(provider: FakeProvider) -> Non
     payment = checkout.payment
     assert result == {"payment_id": str(payment.pk), "charged": TOTAL, "currency": "EUR"}
     assert [c["amount"] for c in provider.captures(payment.provider_ref)] == [TOTAL]
-    assert checkout.money == services.Money(captured=TOTAL, currency="EUR")
+    assert checkout.money == services.Money(captured=TOTAL, refundable=TOTAL, currency="EUR")
     (operation,) = checkout.operations(Kind.CHARGE)
     assert operation.status == OperationStatus.SUCCEEDED
     assert operation.provider_ref.startswith("ch_")

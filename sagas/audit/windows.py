@@ -11,6 +11,8 @@ from sagas.models import DATABASE, AuditRun
 USUAL = timedelta(hours=48)
 #: How far back a window goes that nobody has named, however long the provider was away.
 MOST = timedelta(days=31)
+#: No payment of ours is older, and a window that begins much earlier is a slip of the pen.
+EARLIEST = datetime(2010, 1, 1, tzinfo=UTC)
 #: In the watermarks of a run whose window followed the one before.
 IN_A_ROW = "ledger"
 
@@ -77,6 +79,10 @@ def window_of(
     if end > now:
         raise BadWindow(
             f"{second} is in the future ({_written(end)}): leave it out to read up to now"
+        )
+    if begin < EARLIEST:
+        raise BadWindow(
+            f"{first} ({_written(begin)}) is before {_written(EARLIEST)}: give a later {first}"
         )
     if begin >= end:
         raise BadWindow(
