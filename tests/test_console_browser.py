@@ -63,6 +63,16 @@ def failed(shop: Stack, olga: Desk, token: str) -> httpx.Response:
     return placed
 
 
+def charged_past_us(shop: Stack) -> str:
+    """Let the provider hold a charge of 129.00 EUR that we never asked for; return its id."""
+    provider = f"http://127.0.0.1:{shop.ports.provider}/v1/payment_intents"
+    body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
+    ours = {"Authorization": "Bearer sk_test_dashboard"}
+    charge = str(httpx.post(provider, data=body, headers=ours).json()["id"])
+    httpx.post(f"{provider}/{charge}/confirm", headers=ours).raise_for_status()
+    return charge
+
+
 def test_a_failed_refund_is_found_in_the_queue_and_retried_from_its_step(
     shop: Stack, olga: Desk
 ) -> None:
@@ -81,11 +91,7 @@ def test_a_failed_refund_is_found_in_the_queue_and_retried_from_its_step(
 
 
 def test_the_audit_is_run_from_the_console_and_shows_what_it_finds(shop: Stack, olga: Desk) -> None:
-    provider = f"http://127.0.0.1:{shop.ports.provider}/v1/payment_intents"
-    body = {"amount": 12_900, "currency": "eur", "payment_method": "tok_success"}
-    ours = {"Authorization": "Bearer sk_test_dashboard"}
-    charge = httpx.post(provider, data=body, headers=ours).json()["id"]
-    httpx.post(f"{provider}/{charge}/confirm", headers=ours).raise_for_status()
+    charge = charged_past_us(shop)
     olga.open(reverse("admin:sagas_saga_audit"))
     olga.reads("Never ran.")
     olga.page.get_by_role("button", name="Audit now").click()
@@ -95,6 +101,29 @@ def test_the_audit_is_run_from_the_console_and_shows_what_it_finds(shop: Stack, 
     olga.open(reverse("admin:sagas_saga_audit"))
     olga.reads(f"the provider holds the charge {charge}, and there is no payment of ours")
     olga.reads("129.00 EUR")
+
+
+def test_a_window_is_reconciled_from_the_console_and_a_wrong_one_refused(
+    shop: Stack, olga: Desk
+) -> None:
+    charge = charged_past_us(shop)
+    olga.open(reverse("admin:sagas_saga_audit"))
+    olga.reads("Not reconciled yet.")
+    olga.page.get_by_label("From, UTC").fill("2026-01-02T00:00")
+    olga.page.get_by_label("To, UTC").fill("2026-01-01T00:00")
+    reconcile = olga.page.get_by_role("button", name="Reconcile")
+    reconcile.click()
+    olga.reads("Not done: From (2026-01-02 00:00 UTC) is not before To")
+    olga.faults.clear()  # the browser complains of a 400 as well
+    olga.page.get_by_label("From, UTC").fill("")
+    olga.page.get_by_label("To, UTC").fill("")
+    reconcile.click()
+    olga.reads("Asked for.")
+    ended = AuditRun.objects.using("default").filter(finished_at__isnull=False, scope="ledger")
+    eventually(ended.exists, timeout=60)
+    olga.open(reverse("admin:sagas_saga_audit"))
+    olga.reads("1 difference open.")
+    olga.reads(f"the provider holds the charge {charge}, and there is no payment of ours")
 
 
 def test_the_list_finds_a_stuck_checkout_by_the_shoppers_mail(shop: Stack, olga: Desk) -> None:
