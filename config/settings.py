@@ -344,6 +344,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "CheckoutStatus": "sagas.checkout.serializers.SHOPPER_STATUSES",
         "OrderStatus": "orders.models.Status",
+        "RefundReason": "sagas.aftersales.intake.REASONS",
         "CancellationStatus": "sagas.aftersales.serializers.CANCELLATION_STATUSES",
         "RefundStatus": "sagas.aftersales.serializers.REFUND_STATUSES",
     },
