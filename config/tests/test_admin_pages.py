@@ -1,7 +1,6 @@
 """All pages of the admin have one theme, and none of a domain's lists reads a whole table."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -83,7 +82,9 @@ def test_no_filter_of_a_domain_reads_its_choices_from_the_rows(page: "ModelAdmin
 
 
 @pytest.mark.parametrize("model", LARGE)
-@pytest.mark.parametrize("query", ["", "q=words", f"q={uuid4()}", "status__exact=PENDING"])
+@pytest.mark.parametrize(
+    "query", ["", "q=words", "q=0b6a3f0e-6c55-4f5b-9d0e-2f1c8a7d4e13", "status__exact=PENDING"]
+)
 def test_a_list_finds_its_rows_by_index(boss: Client, model: type[Model], query: str) -> None:
     table, database = model._meta.db_table, model._meta.app_label
     with CaptureQueriesContext(connections[database]) as asked:
