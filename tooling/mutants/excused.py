@@ -35,4 +35,16 @@ TESTS: Mapping[str, str] = {
     "payments/tests/test_charge_in_doubt.py::test_two_workers_with_different_keys_charge_once": (
         "the guard is the provider's own state machine; it is not ours to take away"
     ),
+    **dict.fromkeys(
+        (
+            f"sagas/checkout/tests/test_reconciliation.py::{name}"
+            for name in (
+                "test_a_charge_without_metadata_is_known_by_the_id_that_we_noted",
+                "test_the_next_window_begins_where_the_last_one_came_to",
+                "test_a_charge_that_could_not_be_asked_about_holds_the_mark_back",
+                "test_the_task_runs_one_at_a_time_beside_the_audit",
+            )
+        ),
+        "not in the gate yet: reconciliation is younger than the table",
+    ),
 }
