@@ -6,8 +6,6 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 TOOLING := $(BIN)/python -m tooling
 CODE := config sagas orders inventory payments notifications tooling tests benchmarks
-# Two processes: those tests that start the whole system stay together in one. PARALLEL= runs one process.
-PARALLEL := -n 2 --dist loadgroup
 # What `check --deploy` looks at: a production environment with made-up secrets.
 PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDER=fake PAYMENT_ALLOW_FAKE=true \
 	SECRET_KEY=made-up-7JpRk2vXw9sQz4LdTn8YcHb5GfMa3EuKi6WoVr1Zq5Nt8Py \

@@ -9,13 +9,11 @@ from django.db import connections
 from tests.commit_watch import watching
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep the tests of one file in one process, and all that start the whole system in another."""
-    for item in items:
-        folder, _, _ = item.nodeid.partition("/")
-        file, _, _ = item.nodeid.partition("::")
-        item.add_marker(pytest.mark.xdist_group("system" if folder == "tests" else file))
+    folder, _, _ = item.nodeid.partition("/")
+    file, _, _ = item.nodeid.partition("::")
+    item.add_marker(pytest.mark.xdist_group("system" if folder == "tests" else file))
 
 
 def pytest_configure() -> None:
