@@ -295,7 +295,7 @@ def test_a_window_is_read_as_it_is_written(
     [
         ("yesterday", "", "--since is no time: 'yesterday'; write ISO 8601, such as"),
         ("", "2026-02-30", "--until is no time: '2026-02-30'; write ISO 8601, such as"),
-        ("0001-01-01", "", "--since (0001-01-01 00:00 UTC) is before 2010-01-01 00:00 UTC"),
+        ("0001-01-01", "", "00:00 UTC) is before 2010-01-01 00:00 UTC: give a later --since"),
         ("2026-03-02", "2026-03-01", "--since (2026-03-02 00:00 UTC) is not before --until"),
         ("2026-03-01", "2026-03-01", "give an earlier --since, or a later --until"),
         ("", "2026-03-03", "--until is in the future (2026-03-03 00:00 UTC): leave it out"),
