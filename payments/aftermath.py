@@ -44,8 +44,10 @@ def _keep_refunds(payment: Payment, refunds: Sequence[Refund]) -> list[_Change]:
     given_back = sum(r.amount for r in refunds if r.status is RefundStatus.SUCCEEDED)
     if payment.status == Status.SUCCEEDED:
         if given_back >= payment.captured:
+            parts.give_up_in(payment)
             payment.refund()
         else:
+            parts.must_fit(payment, given_back)
             payment.refunded = given_back
     return [
         change

@@ -138,6 +138,16 @@ def must_be_recent(payment: Payment, made: Sequence[Refund]) -> None:
         raise PaymentInDoubt(f"the refunds of payment {payment.pk} were listed too early")
 
 
+def must_fit(payment: Payment, given_back: int) -> None:
+    """Let what was given back elsewhere wait while a part is under way that does not fit beside.
+
+    Raises:
+        PaymentInDoubt: the provider is about to refuse the part; afterwards all of it fits.
+    """
+    if given_back + payment.refund_pending > payment.captured:
+        raise PaymentInDoubt(f"a part of payment {payment.pk} is under way that does not fit")
+
+
 def give_up_in(payment: Payment) -> None:
     """The whole payment went back, so no part of it will; the caller holds the lock."""
     pending = payment.parts.using(DATABASE).filter(status=PartStatus.PENDING)

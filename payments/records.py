@@ -278,6 +278,7 @@ def record_some_refunds(payment_id: UUID, made: Sequence[Refund]) -> None:
         parts.settle_in(payment, made)
         back = sum(each.amount for each in made if each.status is RefundStatus.SUCCEEDED)
         if payment.status == Status.REVERSING and back < payment.captured:
+            parts.must_fit(payment, back)
             payment.refunded = back
 
 

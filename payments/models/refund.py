@@ -21,7 +21,7 @@ class PartialRefund(models.Model):
     """One partial refund of one saga, committed with its key before it is asked for.
 
     While it is PENDING, its amount is set aside in ``Payment.refund_pending``. Written by
-    ``payments.partial`` only, under the payment's lock.
+    ``payments.parts`` only, under the payment's lock.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)

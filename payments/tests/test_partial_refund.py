@@ -214,3 +214,35 @@ def test_a_list_of_refunds_that_is_older_than_our_books_changes_nothing(
     with pytest.raises(services.PaymentInDoubt), transaction.atomic(using=DATABASE):
         aftermath._keep_refunds(rows.lock(checkout.payment.pk), before)
     assert checkout.payment.refunded == PART
+
+
+def test_all_of_it_refunded_elsewhere_ends_a_part_that_was_under_way(
+    provider: FakeProvider,
+) -> None:
+    checkout, saga_id = paid("tok_refund_500_once"), uuid4()
+    with pytest.raises(services.PaymentInDoubt):
+        give_back(checkout, saga_id)
+    provider.post("/v1/refunds", {"payment_intent": checkout.intent}).raise_for_status()
+    services.settle(payment_id=checkout.payment.pk)
+    assert (checkout.payment.status, checkout.payment.refund_pending) == (Status.REFUNDED, 0)
+    with pytest.raises(services.RefundRefused, match="payment-refunded"):
+        give_back(checkout, saga_id)
+    assert provider.refunded(checkout.intent) == TOTAL
+
+
+def test_what_does_not_fit_beside_a_part_under_way_is_recorded_once_that_is_settled(
+    provider: FakeProvider,
+) -> None:
+    """``parts.must_fit``: without it the CHECK would end the question as an error of ours."""
+    checkout, saga_id = paid("tok_refund_500_once"), uuid4()
+    with pytest.raises(services.PaymentInDoubt):
+        give_back(checkout, saga_id)
+    elsewhere = TOTAL - PART + 1
+    body = {"payment_intent": checkout.intent, "amount": elsewhere}
+    provider.post("/v1/refunds", body).raise_for_status()
+    with pytest.raises(services.PaymentInDoubt, match="does not fit"):
+        services.settle(payment_id=checkout.payment.pk)
+    with pytest.raises(services.RefundRefused):
+        give_back(checkout, saga_id)
+    services.settle(payment_id=checkout.payment.pk)
+    assert (checkout.payment.refunded, checkout.payment.refund_pending) == (elsewhere, 0)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -140,6 +141,12 @@ def refund(
         ).saga
     except operations.KeyReused as error:
         raise KeyReused("Another request was sent with this Idempotency-Key.") from error
+
+
+def refund_by_key(order: Order, *, principal: str, idempotency_key: UUID) -> Saga | None:
+    """Return what this key of a member of staff has begun of an order, None if nothing."""
+    mine = _followers(order, RETURN).filter(principal=principal)
+    return mine.filter(idempotency_key=str(idempotency_key)).first()
 
 
 def returns_of(order: Order) -> Sequence[Saga]:

@@ -16,13 +16,14 @@ from django.urls import reverse
 from orders import services as orders
 from orders.models import Order, OrderLine
 from payments import services as payments
-from sagas import mandates
+from sagas import journal, mandates
 from sagas.aftersales import intake
 from sagas.aftersales.intake import Wanted
 from sagas.checkout.problems import CheckoutProblem
 from sagas.console.verb_view import address_of, operator_of
 from sagas.mandates import Mandate
-from sagas.models import Saga
+from sagas.models import DATABASE, OperatorAction, Saga
+from sagas.participant import crash
 from sagas.participant.money import read, written
 
 
@@ -127,8 +128,7 @@ def cancel_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
         except CheckoutProblem as no:
             fault = str(no.detail)
         else:
-            words = f"order {order.number} is being cancelled"
-            return _done(request, saga, "cancel_order", form.cleaned_data["note"], words)
+            return _done(request, saga, "cancel_order", form.cleaned_data["note"])
     return _page(request, order, title=f"Cancel {order.number}", form=form, fault=fault)
 
 
@@ -137,6 +137,9 @@ def refund_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
     order = _order(request, order_id, intake.MAY_REFUND)
     posted = request.POST if request.method == "POST" else None
     form = RefundForm(posted, order=order, initial={"key": uuid4()})
+    if saga := _begun(request, order):
+        # Pressed twice, or again after an answer that never came: it is done, whatever is left.
+        return _done(request, saga, "refund_order", request.POST.get("note", ""))
     fault, amount = "", None
     if request.method == "POST" and form.is_valid():
         try:
@@ -146,12 +149,11 @@ def refund_page(request: HttpRequest, order_id: UUID) -> HttpResponse:
                 saga = intake.refund(
                     order,
                     form.wanted,
-                    principal=f"user:{request.user.pk}",
+                    principal=_operator(request),
                     idempotency_key=str(form.cleaned_data["key"]),
                     limit=intake.limit_of(request.user),
                 )
-                words = f"{written(amount, order.currency)} of {order.number} is being given back"
-                return _done(request, saga, "refund_order", form.cleaned_data["note"], words)
+                return _done(request, saga, "refund_order", form.cleaned_data["note"])
         except CheckoutProblem as no:
             fault, amount = _in_words(no), None
     title = f"Give back a part of {order.number}"
@@ -191,15 +193,33 @@ def _page(
     )
 
 
-def _done(
-    request: HttpRequest, saga: Saga, verb: str, note: str, words: str
-) -> HttpResponseRedirect:
+def _done(request: HttpRequest, saga: Saga, verb: str, note: str) -> HttpResponseRedirect:
+    """Log whose word began the saga, once, and go on to its page."""
+    words = f"the {saga.kind} over {written(saga.amount, saga.currency)} is under way"
     mandate = Mandate(
-        operator=operator_of(request), reason=note.strip(), address=address_of(request)
+        operator=operator_of(request), reason=note.strip()[:500], address=address_of(request)
     )
-    mandates.write_log(saga.pk, verb, mandate, words, state=saga.state, epoch=saga.epoch)
+    with crash.committing("sagas.log_word", using=DATABASE):
+        journal.sagas_now().select_for_update().get(pk=saga.pk)
+        logged = OperatorAction.objects.using(DATABASE).filter(saga_id=saga.pk, verb=verb)
+        if not logged.exists():
+            mandates.write_log(saga.pk, verb, mandate, words, state=saga.state, epoch=saga.epoch)
     messages.success(request, f"{words.capitalize()}.")
     return HttpResponseRedirect(reverse("admin:sagas_saga_change", args=[saga.pk]))
+
+
+def _begun(request: HttpRequest, order: Order) -> Saga | None:
+    """Return the return that this very form has begun before."""
+    try:
+        key = UUID(request.POST.get("key", ""))
+    except ValueError:
+        return None
+    return intake.refund_by_key(order, principal=_operator(request), idempotency_key=key)
+
+
+def _operator(request: HttpRequest) -> str:
+    """Return to whom the idempotency keys of the form belong."""
+    return f"user:{request.user.pk}"
 
 
 def _order(request: HttpRequest, order_id: UUID, permission: str) -> Order:

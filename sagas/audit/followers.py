@@ -68,6 +68,11 @@ def after(claim: Claim, followers: Sequence[Follower]) -> Claim:
     for each in followers:
         is_moving |= each.state not in AT_REST or each.state == FAILED
         consequence = _consequence_of(each)
+        if consequence is None:
+            # Newer, or removed, code knows what it does: until then anything may be so.
+            steps = {name: _perhaps(stands) for name, stands in steps.items()}
+            is_moving = True
+            continue
         for step in consequence.undoes & steps.keys():
             steps[step] = _after_undoing(steps[step], each.state)
         if consequence.gives_back:
@@ -86,20 +91,22 @@ def _followers() -> QuerySet[Saga]:
     return Saga.objects.using(DATABASE).filter(follows__isnull=False).order_by()
 
 
-def _consequence_of(follower: Follower) -> Consequence:
+def _consequence_of(follower: Follower) -> Consequence | None:
+    """Return what a follower does; None if the running code does not know its definition."""
     try:
         return registry.find(follower.kind, follower.version).consequence
     except UnknownDefinition:
-        # The engine's own rules say that nobody here knows it.
-        return Consequence()
+        return None
+
+
+def _perhaps(stands: Stands) -> Stands:
+    return Stands.MAY if stands is Stands.MUST else stands
 
 
 def _after_undoing(before: Stands, state: str) -> Stands:
     if state == COMPLETE:
         return Stands.NEVER
-    if state == COMPENSATED or before is Stands.NEVER:
-        return before
-    return Stands.MAY
+    return before if state == COMPENSATED else _perhaps(before)
 
 
 def _given_back(follower: Follower) -> tuple[int, int]:

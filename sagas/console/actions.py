@@ -100,6 +100,8 @@ def _no_retry(saga: Saga, verdict: Verdict) -> str:
     if saga.claimed_at is not None and not saga.is_due:
         return f"a worker is on {saga.due_step} this moment"
     if saga.state == COMPENSATED and saga.due_at is None:
+        if saga.definition.after_compensated is None:
+            return "everything is settled"
         told = any(mail.kind == "apology" and mail.status == "SENT" for mail in verdict.mails or ())
         return "everything is settled" if told else ""
     if saga.state in AT_REST and saga.state != FAILED and saga.due_at is None:

@@ -107,7 +107,10 @@ def _differences(found: Found, must: Must, resent: int) -> list[str]:
         wrong.append(f"the order is {found.order}, must be {must.order}")
     if (found.held > 0) is not must.kept:
         wrong.append(f"{found.held} units are held")
-    keeps, kept = found.captured - found.refunded, found.amount if must.kept else 0
+    keeps, kept = (
+        found.captured - found.refunded,
+        found.amount - must.given_back if must.kept else 0,
+    )
     if keeps != kept:
         wrong.append(f"we keep {keeps}, must keep {kept}")
     theirs = found.at_provider

@@ -101,7 +101,14 @@ class Shopper:
 
     def cancel(self, placed: Placed) -> bool:
         """Cancel a checkout; False when it is too late for that."""
-        url = f"{self.address}/api/v1/checkouts/{placed.checkout_id}/cancel"
+        return self._post(placed, f"checkouts/{placed.checkout_id}/cancel")
+
+    def cancel_order(self, placed: Placed, number: str) -> bool:
+        """Cancel the order that came of a checkout; False when it is too late for that."""
+        return self._post(placed, f"orders/{number}/cancellation")
+
+    def _post(self, placed: Placed, path: str) -> bool:
+        url = f"{self.address}/api/v1/{path}"
         headers = {"Authorization": f"Order {placed.token}"}
         answer = insist(lambda: httpx.post(url, headers=headers, timeout=_SECONDS))
         return answer.is_success

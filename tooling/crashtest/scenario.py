@@ -29,6 +29,7 @@ class Must:
         kept: whether the shop keeps the money; else all of it, if there was any, went back.
         order: the order's status; empty when there may be none.
         mails: kinds of the mails that arrived.
+        given_back: minor units of it that went back all the same.
         by_hand: the money went back outside of the provider, whose ledger does not know.
     """
 
@@ -36,6 +37,7 @@ class Must:
     kept: bool
     order: str
     mails: frozenset[str]
+    given_back: int = 0
     by_hand: bool = False
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import F
 
 from notifications.tests.conftest import MailServer
 from orders import services as orders
@@ -157,3 +158,22 @@ def test_a_cancellation_past_its_pivot_is_not_turned_back(sale: Sale) -> None:
         verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
     offer = offer_of(VERBS["compensate"], saga, verdict_of(saga), User(is_superuser=True))
     assert offer.why_not == "what a cancellation did is not taken back"
+
+
+def test_a_cancellation_that_the_running_code_does_not_know_is_no_fault_of_the_checkout(
+    sale: Sale,
+) -> None:
+    sale.cancel()
+    saga_id = drive(follower(sale, "cancellation").pk).pk
+    sagas = Saga.objects.using("default").filter(pk=saga_id)
+    sagas.update(version=99, revision=F("revision") + 1)
+    assert told() == []
+
+
+def test_a_cancellation_that_came_to_nothing_offers_no_retry(sale: Sale) -> None:
+    sale.cancel()
+    saga_id = follower(sale, "cancellation").pk
+    verbs.compensate(saga_id, mandate=NOBODY)
+    saga = drive(saga_id)
+    offer = offer_of(VERBS["retry"], saga, verdict_of(saga), User(is_superuser=True))
+    assert offer.why_not == "everything is settled"

@@ -75,8 +75,23 @@ def test_a_part_is_given_back_once_its_amount_was_seen(
     saga = follower(sale, "return")
     assert drive(saga.pk).state == "COMPLETE"
     assert provider.refunded(sale.payment.provider_ref) == MUG
-    assert OperatorAction.objects.using("default").filter(saga=saga).first() is not None
+    assert OperatorAction.objects.using("default").filter(saga=saga).count() == 1
     assert "1 left" in olga.get(url).content.decode()
+
+
+def test_a_form_that_is_sent_again_when_nothing_is_left_leads_to_what_it_did(
+    sale: Sale, olga: Client, provider: FakeProvider
+) -> None:
+    """The form's key is looked for before its fields are judged."""
+    url = refund_page(sale)
+    key = olga.get(url).context["form"]["key"].value()
+    typed = {"key": key, "reason": "damaged", "note": "both", "agreed": 2 * MUG, **units(sale, 2)}
+    first = olga.post(url, typed)
+    saga = follower(sale, "return")
+    assert drive(saga.pk).state == "COMPLETE"
+    again = olga.post(url, typed)
+    assert again["Location"] == first["Location"]
+    assert provider.begun("refund", sale.payment.provider_ref) == 1
 
 
 def test_an_amount_that_changed_since_it_was_seen_is_shown_anew(sale: Sale, olga: Client) -> None:

@@ -2,6 +2,7 @@
 
 from tooling.crashtest.scenario import Scenario
 from tooling.crashtest.scenarios import (
+    aftersales,
     bank,
     drills,
     events,
@@ -13,5 +14,5 @@ from tooling.crashtest.scenarios import (
     upkeep,
 )
 
-_GROUPS = (shopping, bank, told, staff, drills, upkeep, events, notices, outgoing)
+_GROUPS = (shopping, aftersales, bank, told, staff, drills, upkeep, events, notices, outgoing)
 ALL: tuple[Scenario, ...] = tuple(scenario for group in _GROUPS for scenario in group.ALL)
