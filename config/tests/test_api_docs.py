@@ -72,6 +72,10 @@ def test_every_link_leads_from_an_answer_to_an_operation_with_its_parameters(
         "place_checkout",
         "get_checkout",
         "cancel_checkout",
+        "cancel_order",
+        "get_cancellation",
+        "refund_order",
+        "get_refund",
         "orders_retrieve",
         "products_retrieve",
     }

@@ -83,8 +83,8 @@ GUARDS = (
     Guard(
         "the provider is asked first",
         "payments/calls.py",
-        "        if ask_first:\n",
-        "        if False:\n",
+        "known_intent(payment, search=ask_first)",
+        "known_intent(payment, search=False)",
     ),
     Guard(
         "one key for an intent",
