@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 TOOLING := $(BIN)/python -m tooling
+# Two processes share the tests, file by file, those that start the whole system first.
+PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 CODE := config sagas orders inventory payments notifications tooling tests benchmarks
 # What `check --deploy` looks at: a production environment with made-up secrets.
 PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDER=fake PAYMENT_ALLOW_FAKE=true \
@@ -13,7 +15,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram soak negative-control fuzz model mutants crash-test ci
+.PHONY: help setup browser benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram coverage soak negative-control fuzz model mutants crash-test ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -72,6 +74,9 @@ screenshots: setup browser ## take the pictures of the console again, into docs/
 test: setup browser ## run the tests on embedded servers; ARGS="-k word" passes words to pytest
 	@$(TOOLING) exec -- $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+coverage: ## the same, with the lines and branches of the apps that no test runs
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
+
 fuzz: setup ## fuzz the API by its OpenAPI document; MINUTES=10 SEED=7 (a random one is printed)
 	@$(TOOLING) exec -- env FUZZ_MINUTES=$(or $(MINUTES),10) FUZZ_SEED=$(or $(SEED),$(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')) \
 		$(BIN)/python -m pytest tests/test_api_fuzz.py -s $(ARGS)
@@ -104,5 +109,4 @@ deploy-check: setup ## check --deploy under production settings
 diagram: setup ## is the picture in docs/ the one that the code draws?
 	$(TOOLING) exec -- $(BIN)/python manage.py draw_saga checkout --output docs/checkout-saga.svg --check
 
-ci: lint types contracts migrations deploy-check diagram demo ## all of it: what CI runs
-	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered $(ARGS)"
+ci: lint types contracts migrations deploy-check diagram demo test ## all of it: what CI runs

@@ -9,13 +9,6 @@ from django.db import connections
 from tests.commit_watch import watching
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of one file in one process, and all that start the whole system in another."""
-    folder, _, _ = item.nodeid.partition("/")
-    file, _, _ = item.nodeid.partition("::")
-    item.add_marker(pytest.mark.xdist_group("system" if folder == "tests" else file))
-
-
 def pytest_configure() -> None:
     """Say what to do when the environment does not point at any servers."""
     if "DATABASE_URL" not in os.environ:

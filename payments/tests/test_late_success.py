@@ -51,6 +51,12 @@ def test_a_success_after_the_cancel_is_found_told_and_refunded(
     assert checkout.payment.next_check_at is None
 
 
+def test_a_cancelled_payment_is_asked_about_after_a_minute(provider: FakeProvider) -> None:
+    payment = _cancelled().payment
+    assert payment.cancelled_at is not None
+    assert payment.next_check_at == payment.cancelled_at + timedelta(minutes=1)
+
+
 def test_nothing_is_due_before_its_time(provider: FakeProvider) -> None:
     _cancelled()
     provider.advance()

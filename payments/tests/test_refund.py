@@ -72,6 +72,16 @@ def test_a_refund_made_by_hand_is_found_and_recorded(provider: FakeProvider) -> 
     assert provider.refunded(checkout.intent) == TOTAL
 
 
+def test_after_a_part_given_back_by_hand_only_the_rest_is_sent(provider: FakeProvider) -> None:
+    """Guard: the question before the refund; all of it would be refused as too much."""
+    checkout = Checkout(token="tok_success")
+    checkout.charge()
+    part = {"payment_intent": checkout.intent, "amount": str(TOTAL - 1)}
+    provider.post("/v1/refunds", part).raise_for_status()
+    assert checkout.reverse() == {"refunded": TOTAL}
+    assert provider.refunded(checkout.intent) == TOTAL
+
+
 def test_a_refund_that_another_made_in_between_is_recorded(
     provider: FakeProvider, stage: Stage
 ) -> None:

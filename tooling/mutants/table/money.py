@@ -69,8 +69,15 @@ MUTANTS = [
         _REVERSING,
         "    if _was_refunded(payment):\n        return\n    operation",
         "    operation",
+        f"{_REFUND}::test_after_a_part_given_back_by_hand_only_the_rest_is_sent",
+    ),
+    remove(
+        "money-refunds-are-known",
+        "the provider's list of refunds is believed",
+        _REVERSING,
+        "        made = gateway(payment.provider).refunds_of(ref=payment.provider_ref)\n",
+        "        made = []\n",
         f"{_REFUND}::test_a_refund_made_by_hand_is_found_and_recorded",
-        f"{_REFUND}::test_a_pending_refund_is_waited_for_and_not_sent_again",
         f"{_HORIZON}::test_a_refund_is_looked_for_before_a_new_key_is_used",
     ),
     remove(
@@ -165,7 +172,7 @@ MUTANTS = [
         _RECORDS,
         "            payment.next_check_at = Now() + FIRST_CHECK\n",
         "",
-        f"{_LATE}::test_a_success_after_the_cancel_is_found_told_and_refunded",
+        f"{_LATE}::test_a_cancelled_payment_is_asked_about_after_a_minute",
     ),
     remove(
         "money-sweep-is-isolated",
