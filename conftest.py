@@ -15,6 +15,18 @@ def pytest_configure() -> None:
         pytest.exit("Run `make test` (ARGS='-k word' for some of them): it starts the servers.")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files whose tests empty the tables last: what the migrations wrote goes with it."""
+    emptying = {item.path for item in items if _empties_tables(item)}
+    items.sort(key=lambda item: item.path in emptying)
+
+
+def _empties_tables(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and bool(mark.kwargs.get("transaction"))
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Dropping five databases may take longer than the statements of a shop may."""

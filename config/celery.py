@@ -1,6 +1,7 @@
 """The Celery app: JSON only, no result backend, late acks, bounded publishing."""
 
 import os
+import time
 from typing import Any
 
 from celery import Celery, signals
@@ -9,7 +10,7 @@ from kombu import Exchange, Queue
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 app = Celery("makegood")
 
@@ -80,7 +81,6 @@ app.conf.update(
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
-    worker_send_task_events=True,
     beat_scheduler="django_celery_beat.schedulers:DatabaseScheduler",
     timezone="UTC",
     enable_utc=True,
@@ -94,10 +94,21 @@ app.autodiscover_tasks(related_name="bulk")
 app.autodiscover_tasks(["sagas.audit", "sagas.events"])
 
 
+#: Seconds for which a connection that was looked at is taken to be well.
+_LOOKED_AT_FOR = 1.0
+_look_again_at = 0.0
+
+
 @signals.task_prerun.connect
 @signals.task_postrun.connect
 def _refresh_connections(**_: Any) -> None:
-    close_old_connections()
+    """Let Django look at the connections again, which costs a query each; not after every task."""
+    global _look_again_at  # noqa: PLW0603  (one a process, as the connections are)
+    now = time.monotonic()
+    failed = any(each.errors_occurred for each in connections.all(initialized_only=True))
+    if failed or now >= _look_again_at:
+        close_old_connections()
+        _look_again_at = now + _LOOKED_AT_FOR
 
 
 @signals.setup_logging.connect

@@ -1,24 +1,27 @@
 """The timeline of an order: what every domain told of its checkout."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from orders.models import DATABASE, InboxEntry, TimelineEntry
 from sagas.events.facts import Event
-from sagas.events.inbox import consumer
+from sagas.events.inbox import consumer_of_many
 
 
-@consumer(InboxEntry)
-def record(event: Event) -> None:
-    """Add an event to the timeline of its checkout; one that belongs to none is left out."""
-    if event.saga_id is None:
-        return
-    TimelineEntry.objects.using(DATABASE).create(
-        saga_id=event.saga_id,
-        type=event.type,
-        payload=dict(event.payload),
-        happened_at=event.happened_at,
+@consumer_of_many(InboxEntry)
+def record(events: Sequence[Event]) -> None:
+    """Add events to the timelines of their checkouts; one that belongs to none is left out."""
+    TimelineEntry.objects.using(DATABASE).bulk_create(
+        TimelineEntry(
+            saga_id=event.saga_id,
+            type=event.type,
+            payload=dict(event.payload),
+            happened_at=event.happened_at,
+        )
+        for event in events
+        if event.saga_id is not None
     )
 
 

@@ -11,7 +11,9 @@ from payments.models import Payment, PaymentOperation
 from sagas.participant import crash
 
 
-def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
+def intent_of(
+    payment: Payment, *, ask_first: bool, creation: PaymentOperation | None = None
+) -> Intent:
     """Return the payment's intent as the provider has it, made if there is none; keep its id.
 
     Do and undo create it under the same key, so that both get the same intent whichever comes
@@ -21,12 +23,13 @@ def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
     Args:
         payment: whose intent.
         ask_first: whether an attempt before this one may have made it.
+        creation: its creation, if that was committed with the payment just now.
     """
     intent = known_intent(payment, search=ask_first)
     if payment.provider_ref and intent is not None:
         return intent
     if intent is None:
-        operation = records.open_intent(payment.pk)
+        operation = creation or records.open_intent(payment.pk)
         if operation is None:  # another attempt was faster
             return intent_of(rows.read(payment.pk), ask_first=False)
         with sending(operation), crash.calling("payments.create_intent"):

@@ -11,17 +11,21 @@ from payments.errors import (
 )
 from payments.gateways.port import Declined, Intent, IntentStatus, UnexpectedState
 from payments.gateways.registry import gateway
-from payments.models import HELD, REVERSED, Payment, Status
+from payments.models import HELD, REVERSED, Payment, PaymentOperation, Status
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 
-def charge(payment: Payment, *, is_repeat: bool) -> None:
+def charge(payment: Payment, creation: PaymentOperation | None) -> None:
     """Ask the provider how the payment stands, do what is left up to the bank's yes, record it.
 
     A payment that is captured by hand is authorised afterwards, any other one captured.
+
+    Args:
+        payment: as it was committed.
+        creation: of its intent, if it was committed just now; None at a repeat, which asks first.
     """
-    intent = calls.intent_of(payment, ask_first=is_repeat)
+    intent = calls.intent_of(payment, ask_first=creation is None, creation=creation)
     if intent.status is IntentStatus.OPEN:
         intent = _confirm(payment)
     learn(payment, intent)
@@ -63,8 +67,7 @@ def learn(payment: Payment, intent: Intent) -> None:
 
 def _confirm(payment: Payment) -> Intent:
     token = records.token_of(payment.saga_id)
-    operation = records.begin_confirm(payment.pk)
-    ref = rows.read(payment.pk).provider_ref
+    ref, operation = records.begin_confirm(payment.pk)
     with calls.sending(operation):
         try:
             with crash.calling("payments.confirm"):

@@ -1,6 +1,8 @@
 """The rows of what is sent to the provider. Callers that change the payment hold its lock."""
 
-from django.db.models import QuerySet
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from payments.gateways.registry import key_horizon
@@ -19,14 +21,21 @@ KEY_TOO_OLD = "key-too-old"
 
 
 def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
-    """Return the newest operation of a kind, or None."""
-    return payment.operations.using(DATABASE).filter(kind=kind).order_by("-generation").first()
+    """Return the newest operation of a kind, or None, with ``is_young`` by the database's clock."""
+    young = Q(created_at__gt=Now() - key_horizon(payment.provider))
+    return (
+        payment.operations.using(DATABASE)
+        .filter(kind=kind)
+        .annotate(is_young=ExpressionWrapper(young, output_field=BooleanField()))
+        .order_by("-generation")
+        .first()
+    )
 
 
 def next_key(payment: Payment, kind: Kind) -> str:
     """Return the key under which the next call of a kind will be sent; nothing is changed."""
     before = last(payment, kind)
-    if before and before.status in UNSETTLED and not _is_spent(payment, before):
+    if before and before.status in UNSETTLED and not _is_spent(before):
         return before.idempotency_key
     return _key(payment, kind, before.generation + 1 if before else 1)
 
@@ -41,10 +50,18 @@ def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
     """
     before = last(payment, kind)
     if before and before.status in UNSETTLED:
-        if not _is_spent(payment, before):
+        if not _is_spent(before):
             return before
         fail(before, before.error_code if before.key_spent else KEY_TOO_OLD)
-    generation = before.generation + 1 if before else 1
+    return _create(payment, kind, before.generation + 1 if before else 1)
+
+
+def open_first(payment: Payment, kind: Kind) -> PaymentOperation:
+    """Return the first operation of a kind, of a payment that the caller has just made."""
+    return _create(payment, kind, 1)
+
+
+def _create(payment: Payment, kind: Kind, generation: int) -> PaymentOperation:
     amounts = {
         Kind.INTENT: payment.amount,
         Kind.CHARGE: payment.amount,
@@ -61,11 +78,8 @@ def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
     )
 
 
-def _is_spent(payment: Payment, operation: PaymentOperation) -> bool:
-    young = PaymentOperation.objects.using(DATABASE).filter(
-        pk=operation.pk, created_at__gt=Now() - key_horizon(payment.provider)
-    )
-    return operation.key_spent or not young.exists()
+def _is_spent(last_one: Any) -> bool:
+    return last_one.key_spent or not last_one.is_young
 
 
 def _key(payment: Payment, kind: Kind, generation: int) -> str:
@@ -95,9 +109,10 @@ def fail(operation: PaymentOperation, code: str) -> None:
 
 def settle_last(payment: Payment, kind: Kind, *, ref: str = "") -> None:
     """The last one succeeded, also if it had been given up before."""
-    if sent := last(payment, kind):
-        sent.status, sent.provider_ref, sent.settled_at = OperationStatus.SUCCEEDED, ref, Now()
-        sent.save(using=DATABASE, update_fields=["status", "provider_ref", "settled_at"])
+    sent = payment.operations.using(DATABASE).filter(kind=kind).order_by("-generation")[:1]
+    PaymentOperation.objects.using(DATABASE).filter(pk__in=sent.values("pk")).update(
+        status=OperationStatus.SUCCEEDED, provider_ref=ref, settled_at=Now()
+    )
 
 
 def fail_last(payment: Payment, kind: Kind, code: str) -> None:

@@ -52,18 +52,21 @@ FIRST_CHECK = timedelta(minutes=1)
 
 def begin_charge(
     *, saga_id: UUID, order_id: UUID, amount: int, currency: str, manual_capture: bool
-) -> tuple[Payment, bool]:
-    """Commit the payment and its charge operation; the flag says whether this call did.
+) -> tuple[Payment, PaymentOperation | None]:
+    """Commit the payment, its intent's creation and its charge, each with its key.
+
+    Returns:
+        The payment, and the creation to send if it was this call that began; None if one before
+        may have sent it.
 
     Raises:
         AlreadyCompensated: the reversal came first.
         PaymentMethodMissing: there is nothing to charge.
     """
-    first = False
+    made: tuple[Payment, PaymentOperation] | None = None
 
     def effect() -> Result:
-        nonlocal first
-        first = True
+        nonlocal made
         token_of(saga_id)
         payment = Payment.objects.using(DATABASE).create(
             saga_id=saga_id,
@@ -73,14 +76,15 @@ def begin_charge(
             provider=settings.PAYMENT_PROVIDER,
             manual_capture=manual_capture,
         )
-        operations.open_next(payment, Kind.CHARGE)
+        made = payment, operations.open_first(payment, Kind.INTENT)
+        operations.open_first(payment, Kind.CHARGE)
         return {"payment_id": str(payment.pk)}
 
     with crash.committing("payments.begin_charge", using=DATABASE, durable=True):
         begun = do_once(
             Receipt, using=DATABASE, saga_id=saga_id, step=receipts.INTENT_STEP, effect=effect
         )
-    return rows.read(UUID(begun["payment_id"])), first
+    return made or (rows.read(UUID(begun["payment_id"])), None)
 
 
 def begin_reversal(*, saga_id: UUID) -> Payment | None:
@@ -125,17 +129,16 @@ def open_intent(payment_id: UUID) -> PaymentOperation | None:
         return None if payment.provider_ref else operations.open_next(payment, Kind.INTENT)
 
 
-def note_intent(payment_id: UUID, intent: Intent) -> Payment:
+def note_intent(payment_id: UUID, intent: Intent) -> None:
     """Keep the intent's id, so that it can be asked about whatever happens next."""
     with rows.locked(payment_id, "payments.note_intent") as payment:
         rows.must_agree(payment, intent)
         payment.provider_ref = intent.ref
         operations.settle_last(payment, Kind.INTENT, ref=intent.ref)
-    return rows.read(payment_id)
 
 
-def begin_confirm(payment_id: UUID) -> PaymentOperation:
-    """Return the charge to send, with a key that can still get through.
+def begin_confirm(payment_id: UUID) -> tuple[str, PaymentOperation]:
+    """Return the intent's id, and the charge to send, with a key that can still get through.
 
     Raises:
         AlreadyCompensated: the reversal has begun.
@@ -147,7 +150,7 @@ def begin_confirm(payment_id: UUID) -> PaymentOperation:
         if payment.status not in OPEN:
             raise PaymentInDoubt("another attempt has settled the payment")
         payment.begin_confirm()
-        return operations.open_next(payment, Kind.CHARGE)
+        return payment.provider_ref, operations.open_next(payment, Kind.CHARGE)
 
 
 def require_action(payment_id: UUID, intent: Intent) -> None:
@@ -210,7 +213,8 @@ def record_capture(payment_id: UUID, intent: Intent) -> Payment:
         if payment.status in (*OPEN, *HELD):
             payment.succeed()
             operations.settle_last(payment, Kind.CHARGE, ref=intent.charge_ref)
-            operations.settle_last(payment, Kind.CAPTURE, ref=intent.charge_ref)
+            if payment.manual_capture:
+                operations.settle_last(payment, Kind.CAPTURE, ref=intent.charge_ref)
             receipts.write_done(payment)
             tell_of_capture(payment)
         elif payment.status in (Status.REVERSING, Status.CANCELLED) and not payment.captured:
@@ -220,7 +224,7 @@ def record_capture(payment_id: UUID, intent: Intent) -> Payment:
             payment.succeed_late()
             operations.settle_last(payment, Kind.CHARGE, ref=intent.charge_ref)
             tell_of_capture(payment)
-    return rows.read(payment_id)
+    return payment
 
 
 def record_decline(payment_id: UUID, code: str) -> Payment:

@@ -220,7 +220,7 @@ def _take(step: str, *, saga_id: UUID, order_id: UUID | str, amount: int, curren
     done = receipts.result_of(saga_id, step)
     if done is not None:
         return done
-    payment, first = records.begin_charge(
+    payment, creation = records.begin_charge(
         saga_id=saga_id,
         order_id=UUID(str(order_id)),
         amount=amount,
@@ -229,7 +229,7 @@ def _take(step: str, *, saga_id: UUID, order_id: UUID | str, amount: int, curren
     )
     if payment.status == Status.DECLINED:
         raise CardDeclined(payment.decline_code)
-    charging.charge(payment, is_repeat=not first)
+    charging.charge(payment, creation)
     return _must_be_done(saga_id, step)
 
 

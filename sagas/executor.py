@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
-from sagas import disturbances, journal, switches
+from sagas import disturbances, journal
 from sagas.definitions import Part
 from sagas.endings import STOP, Ending, compensate, end_badly, end_well, hold, park, wait
 from sagas.errors import note_of
@@ -44,15 +44,13 @@ def run(attempt: Attempt) -> Ending:
     Returns:
         What to do next. Stale, doubled and late messages end in STOP and are logged.
     """
-    saga = journal.read(attempt.saga_id)
+    saga = journal.read(attempt.saga_id, step=attempt.step)
     try:
         if _is_stale(saga, attempt):
             return STOP
         if saga.is_before_pivot and saga.past_deadline:
             return compensate(saga, reason="deadline", step=attempt.step)
-        if attempt.direction is Direction.DO and switches.is_closed(
-            switches.step_of(saga.kind, attempt.step)
-        ):
+        if attempt.direction is Direction.DO and saga.step_is_held:
             return hold(saga)
         part = part_due(saga)
         journal.claim(saga, time_limit=part.time_limit)

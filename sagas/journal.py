@@ -11,10 +11,13 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connections
 from django.db.models import BooleanField, Expression, ExpressionWrapper, F, Q, QuerySet, Value
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models.functions import Coalesce, Now
 from django.db.models.lookups import LessThanOrEqual
+from psycopg.types.json import Jsonb
 
+from sagas import statements
 from sagas.models import (
     COMPENSATED,
     COMPLETE,
@@ -43,9 +46,6 @@ _SETTLED = (COMPLETE, COMPENSATED)
 _WRITTEN_AS_IT_STANDS = (
     "state",
     "reached",
-    "results",
-    "undone",
-    "given_up",
     "attempts",
     "recoveries",
     "parked",
@@ -53,6 +53,7 @@ _WRITTEN_AS_IT_STANDS = (
     "reason_step",
     "reason_detail",
 )
+_WRITTEN_AS_JSON = ("results", "undone", "given_up")
 
 #: The longest time, in seconds, that a message may wait for a worker before it is sent again.
 _LONGEST_QUEUE_LEASE = 300.0
@@ -67,9 +68,21 @@ def in_seconds(seconds: float) -> Expression:
     return Now() + Value(timedelta(seconds=seconds))
 
 
-def read(saga_id: UUID) -> Saga:
-    """Read a saga with ``past_deadline`` and ``is_due``, as the database's clock has it."""
-    return sagas_now().get(pk=saga_id)
+def read(saga_id: UUID, *, step: str = "") -> Saga:
+    """Read a saga with ``past_deadline`` and ``is_due``, as the database's clock has it.
+
+    Args:
+        saga_id: which.
+        step: tell in ``step_is_held`` whether a switch holds this step of its kind back.
+
+    Raises:
+        Saga.DoesNotExist: there is none.
+    """
+    values = {"id": saga_id, "step": step}
+    found = next(iter(Saga.objects.using(DATABASE).raw(statements.READ, values)), None)
+    if found is None:
+        raise Saga.DoesNotExist(f"no saga {saga_id}")
+    return found
 
 
 def lock(saga_id: UUID) -> Saga | None:
@@ -106,15 +119,9 @@ def claim(saga: Saga, *, time_limit: float) -> None:
     Raises:
         Superseded: the row is not what was read any more.
     """
+    lease = time_limit + settings.SAGA_LEASE_MARGIN
     with crash.statement("sagas.claim", using=DATABASE):
-        claimed = _as_seen(saga, state=saga.state).update(
-            claimed_at=Now(),
-            lease_until=in_seconds(time_limit + settings.SAGA_LEASE_MARGIN),
-            next_attempt_at=None,
-            attempts=F("attempts") + 1,
-            revision=F("revision") + 1,
-            updated_at=Now(),
-        )
+        claimed = _execute(statements.CLAIM, _as_seen(saga, saga.state) | {"lease": lease})
     if not claimed:
         raise Superseded(f"saga {saga.pk} was claimed or dispatched by someone else")
     saga.revision += 1
@@ -130,7 +137,7 @@ def save(
     wait: float | None = None,
     raise_epoch: bool = False,
 ) -> None:
-    """Write the saga as it stands in memory, and its history row, in one transaction.
+    """Write the saga as it stands in memory, and its history row, in one statement.
 
     Args:
         saga: with its new state and values.
@@ -143,25 +150,25 @@ def save(
     Raises:
         Superseded: epoch, state or revision changed since it was read; nothing was written.
     """
-    changes: dict[str, Any] = {name: getattr(saga, name) for name in _WRITTEN_AS_IT_STANDS}
-    if run is not None and run.outcome != Outcome.SUCCEEDED:
-        changes |= _error_of(run)
-    with crash.committing("sagas.save", using=DATABASE):
-        updated = _as_seen(saga, state=seen_state).update(
-            **changes,
-            epoch=F("epoch") + int(raise_epoch),
-            revision=F("revision") + 1,
-            claimed_at=None,
-            lease_until=_when(saga, lease),
-            next_attempt_at=_when(saga, wait),
-            parked_at=Coalesce("parked_at", Now()) if saga.parked else None,
-            finished_at=Coalesce("finished_at", Now()) if saga.state in _SETTLED else None,
-            updated_at=Now(),
-        )
-        if not updated:
-            raise Superseded(f"saga {saga.pk} moved on since it was read in state {seen_state}")
-        if run is not None:
-            run.save(using=DATABASE)
+    values = _as_seen(saga, seen_state) | {
+        **{name: getattr(saga, name) for name in _WRITTEN_AS_IT_STANDS},
+        **{name: Jsonb(getattr(saga, name)) for name in _WRITTEN_AS_JSON},
+        "raised": int(raise_epoch),
+        "lease": lease,
+        "wait": wait,
+        "is_capped": (lease, wait) != (None, None) and saga.is_before_pivot,
+        "is_parked": bool(saga.parked),
+        "is_settled": saga.state in _SETTLED,
+    }
+    statement = statements.SAVE
+    if run is not None:
+        values |= _history_of(run)
+        succeeded = run.outcome == Outcome.SUCCEEDED
+        statement = statements.SAVE_SUCCESS if succeeded else statements.SAVE_FAILURE
+    with crash.statement("sagas.save", using=DATABASE):
+        saved = _execute(statement, values)
+    if not saved:
+        raise Superseded(f"saga {saga.pk} moved on since it was read in state {seen_state}")
     saga.epoch += int(raise_epoch)
     saga.revision += 1
 
@@ -179,9 +186,8 @@ def touch(saga: Saga) -> None:
     Raises:
         Superseded: the row is not what was read any more.
     """
-    seen = _as_seen(saga, state=saga.state)
     with crash.statement("sagas.touch", using=DATABASE):
-        touched = seen.update(revision=F("revision") + 1, updated_at=Now())
+        touched = _execute(statements.TOUCH, _as_seen(saga, saga.state))
     if not touched:
         raise Superseded(f"saga {saga.pk} moved on since it was read")
     saga.revision += 1
@@ -205,7 +211,7 @@ def lost_run(saga: Saga) -> StepRun | None:
 def record(run: StepRun) -> None:
     """Add a history row that changes nothing on the saga."""
     with crash.statement("sagas.record", using=DATABASE):
-        run.save(using=DATABASE)
+        _execute(statements.RECORD, {"id": run.saga_id, **_history_of(run)})
 
 
 def queue_lease(saga: Saga) -> float:
@@ -224,26 +230,30 @@ def beat(name: str) -> None:
         beats.update_or_create(name=name, defaults={"beat_at": Now()})
 
 
-def _as_seen(saga: Saga, *, state: str) -> QuerySet[Saga]:
-    return Saga.objects.using(DATABASE).filter(
-        pk=saga.pk, epoch=saga.epoch, state=state, revision=saga.revision
-    )
+def _execute(statement: str, values: Mapping[str, Any]) -> int:
+    """Run one of ``sagas.statements`` and return how many rows it wrote."""
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(statement, values)
+        written: int = cursor.rowcount
+    return written
 
 
-def _when(saga: Saga, seconds: float | None) -> Expression | None:
-    """Return the moment when recovery looks at ``saga``: no later than it is given up."""
-    if seconds is None:
-        return None
-    moment = in_seconds(seconds)
-    return Least(moment, F("deadline_at")) if saga.is_before_pivot else moment
+def _as_seen(saga: Saga, seen_state: str) -> dict[str, Any]:
+    """Return the values of ``statements.AS_SEEN``."""
+    return {"id": saga.pk, "epoch": saga.epoch, "seen": seen_state, "revision": saga.revision}
 
 
-def _error_of(run: StepRun) -> dict[str, Any]:
+def _history_of(run: StepRun) -> dict[str, Any]:
     return {
-        "error_step": run.step,
-        "error_direction": run.direction,
-        "error_outcome": run.outcome,
+        "step": run.step,
+        "direction": run.direction,
+        "attempt": run.attempt,
+        "run_epoch": run.epoch,
+        "outcome": run.outcome,
+        "worker": run.worker,
+        "duration_ms": run.duration_ms,
         "error_type": run.error_type,
+        "error_code": run.error_code,
         "error_message": run.error_message,
-        "error_at": Now(),
+        "result": Jsonb(run.result),
     }

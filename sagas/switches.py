@@ -14,7 +14,7 @@ def intake_of(kind: str) -> str:
 
 
 def step_of(kind: str, step: str) -> str:
-    """Return the name of the switch that holds a forward step back."""
+    """Return the name of the switch that holds a forward step back; ``statements.READ`` has it."""
     return f"step:{kind}:{step}"
 
 

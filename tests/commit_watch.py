@@ -31,7 +31,9 @@ THEIRS = {
     "django_celery_beat_periodictasks": "celery-beat's schedule",
 }
 _NO_SHOP = {"tests", "migrations", "seeding"}
-_WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"(?P<table>[^"]+)"', re.IGNORECASE)
+_WRITE = re.compile(
+    r'\s*(?:WITH \w+ AS \(\s*)?(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(?P<table>\w+)', re.IGNORECASE
+)
 
 
 class CommitWatch:

@@ -31,7 +31,7 @@ def happens(event_type: str = "order_confirmed", *, number: int = 1) -> Event:
         sequence=number,
         happened_at=NOON,
     )
-    inbox.receive(event, QUEUE)
+    inbox.receive([event], QUEUE)
     return event
 
 

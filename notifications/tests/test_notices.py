@@ -39,7 +39,7 @@ def happens(event_type: str, consumer: str, sku: str = "MUG-BLUE", available: in
         sequence=1,
         happened_at=NOON,
     )
-    inbox.receive(event, consumer)
+    inbox.receive([event], consumer)
     return event
 
 
@@ -87,7 +87,7 @@ def test_a_doubled_event_sends_no_second_mail(smtp: MailServer) -> None:
     want()
     event = comes_back()
     send_due(limit=10)
-    inbox.receive(event, BACK)
+    inbox.receive([event], BACK)
     comes_back()
     assert send_due(limit=10) == 0
     assert len(smtp.mails) == 1
@@ -173,7 +173,7 @@ def test_many_senders_at_once_send_each_mail_once(smtp: MailServer) -> None:
 def test_staff_get_one_mail_a_crossing(smtp: MailServer, settings: Settings) -> None:
     settings.STOCK_EMAIL = "stock@shop.example"
     event = happens("stock_low", LOW, available=5)
-    inbox.receive(event, LOW)
+    inbox.receive([event], LOW)
     send_due(limit=5)
     [mail] = smtp.mails
     assert mail["To"] == "stock@shop.example"

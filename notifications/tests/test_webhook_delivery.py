@@ -42,9 +42,9 @@ def test_a_doubled_event_is_delivered_once(receiver: Receiver) -> None:
     """Guard: the inbox's unique key; and ``notifications_delivered_once`` behind it."""
     to = hooks.endpoint(receiver.url)
     event = hooks.happens()
-    inbox.receive(event, hooks.QUEUE)
+    inbox.receive([event], hooks.QUEUE)
     InboxEntry.objects.using(DATABASE).all().delete()
-    inbox.receive(event, hooks.QUEUE)
+    inbox.receive([event], hooks.QUEUE)
     hooks.send(to)
     assert receiver.ids == [str(event.id)]
 

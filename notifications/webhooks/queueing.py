@@ -1,6 +1,7 @@
 """From an event to its deliveries: one row for each endpoint that wants it."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from celery import current_app
@@ -17,7 +18,7 @@ from notifications.models import (
 )
 from sagas.events.broker import BROKER_ERRORS
 from sagas.events.facts import Event
-from sagas.events.inbox import consumer
+from sagas.events.inbox import consumer_of_many
 from sagas.participant import crash
 
 QUEUE = "outgoing"
@@ -27,25 +28,24 @@ DELIVER = "notifications.deliver_webhooks"
 ENDPOINT_OFF = "endpoint-off"
 
 
-@consumer(InboxEntry)
-def queue(event: Event) -> None:
-    """Write a delivery for each endpoint that wants the event.
+@consumer_of_many(InboxEntry)
+def queue(events: Sequence[Event]) -> None:
+    """Write a delivery for each endpoint that wants an event.
 
     One that is turned off gets its row too, given up: staff can replay what it missed.
     """
-    endpoints = [
-        endpoint
-        for endpoint in WebhookEndpoint.objects.using(DATABASE).all()
+    endpoints = list(WebhookEndpoint.objects.using(DATABASE).all())
+    bodies = {event.id: json.dumps(_document(event), separators=(",", ":")) for event in events}
+    deliveries = [
+        _delivery(endpoint, event, bodies[event.id])
+        for event in events
+        for endpoint in endpoints
         if event.type in endpoint.event_types
     ]
-    if not endpoints:
-        return
-    body = json.dumps(_document(event), separators=(",", ":"))
-    WebhookDelivery.objects.using(DATABASE).bulk_create(
-        (_delivery(endpoint, event, body) for endpoint in endpoints), ignore_conflicts=True
-    )
+    WebhookDelivery.objects.using(DATABASE).bulk_create(deliveries, ignore_conflicts=True)
+    wanted = {delivery.endpoint_id for delivery in deliveries}
     for endpoint in endpoints:
-        if endpoint.disabled_at is None:
+        if endpoint.pk in wanted and endpoint.disabled_at is None:
             _ask_after_commit(str(endpoint.pk))
 
 

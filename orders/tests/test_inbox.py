@@ -71,7 +71,7 @@ def test_a_copy_of_a_failed_event_does_not_jump_its_back_off() -> None:
     ears.failures = 1
     say(7)
     bring()
-    inbox.receive(entry().event, DEAF)
+    inbox.receive([entry().event], DEAF)
     assert (heard("deaf"), entry().attempts) == ([], 1)
 
 
@@ -128,11 +128,21 @@ def test_an_event_that_kills_its_worker_each_time_is_given_up_at_last() -> None:
     say(7)
     event = OutboxEvent.objects.using(DATABASE).get().event
     with pytest.raises(Killed):
-        inbox.receive(event, DEADLY)
-    inbox.receive(event, DEADLY, is_again=True)
+        inbox.receive([event], DEADLY)
+    inbox.receive([event], DEADLY, is_again=True)
     for _ in range(3):
         with pytest.raises(Killed):
             try_again()
     assert (entry(DEADLY).status, entry(DEADLY).attempts) == (Handling.WAITING, 3)
     try_again()
     assert (entry(DEADLY).status, entry(DEADLY).last_error) == (Handling.DEAD, "WorkerLost")
+
+
+def test_of_some_events_the_one_that_fails_holds_up_none_of_the_others() -> None:
+    ears.failures = 2  # once with all of them, once alone
+    say(7, 8, 9)
+    bring()
+    assert heard("ear") == [7, 8, 9]
+    assert len(heard("deaf")) == 2
+    statuses = InboxEntry.objects.using(DATABASE).filter(consumer=DEAF).values_list("status")
+    assert sorted(status for (status,) in statuses) == ["DONE", "DONE", "WAITING"]

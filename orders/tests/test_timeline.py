@@ -31,7 +31,7 @@ def hear(event_type: str, minute: int, saga_id: UUID | None, **payload: object) 
         sequence=1,
         happened_at=NOON + timedelta(minutes=minute),
     )
-    inbox.receive(event, TIMELINE)
+    inbox.receive([event], TIMELINE)
     return event
 
 
@@ -51,7 +51,7 @@ def test_it_is_in_order_of_time_however_the_events_arrive(client: Client, ada: U
     saga_id, made = order(principal=f"user:{ada.pk}")
     sent = hear("mail_sent", 3, saga_id, kind="confirmation", notification_id="x")
     hear("payment_captured", 1, saga_id, amount=3390, currency="EUR", payment_id="pay")
-    inbox.receive(sent, TIMELINE)
+    inbox.receive([sent], TIMELINE)
 
     answer = timeline(client, made["number"])
     assert answer.status_code == 200

@@ -1,7 +1,8 @@
-"""How events reach the broker: one message for each consumer, and a hint for the relay."""
+"""How events reach the broker: some in one message to a consumer, and hints to the relay."""
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -29,13 +30,16 @@ _HINT_EXPIRES = 5.0
 _no_hint_before: dict[str, float] = {}
 
 
-def send(event: Event, consumer: str) -> None:
-    """Hand ``event`` for one consumer over to the broker; returns once the broker has it.
+def send(events: Sequence[Event], consumer: str) -> None:
+    """Hand ``events`` for one consumer over to the broker; returns once the broker has them.
 
     Raises:
         BROKER_ERRORS: the broker is away.
     """
-    arguments: dict[str, Any] = {"event": event.as_json(), "consumer": consumer}
+    arguments: dict[str, Any] = {
+        "events": [event.as_json() for event in events],
+        "consumer": consumer,
+    }
     with crash.calling("sagas.events.publish"):
         current_app.send_task(CONSUME, kwargs=arguments, queue=QUEUE)
 

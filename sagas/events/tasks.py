@@ -29,10 +29,12 @@ def relay_outbox(*, outbox: str, **_: Any) -> None:
 
 
 @shared_task(name=broker.CONSUME, bind=True)
-def consume(self: "Task[Any, Any]", /, *, event: dict[str, Any], consumer: str, **_: Any) -> None:
-    """Let one consumer handle one event."""
+def consume(
+    self: "Task[Any, Any]", /, *, events: list[dict[str, Any]], consumer: str, **_: Any
+) -> None:
+    """Let one consumer handle some events."""
     is_again = bool((self.request.delivery_info or {}).get("redelivered"))
-    inbox.receive(Event.from_json(event), consumer, is_again=is_again)
+    inbox.receive([Event.from_json(each) for each in events], consumer, is_again=is_again)
 
 
 @shared_task(name=broker.TICK)

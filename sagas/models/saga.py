@@ -130,6 +130,8 @@ class Saga(FSMModelMixin, models.Model):
     #: Set by ``journal`` as it reads: what the database's clock says of the row.
     past_deadline: bool
     is_due: bool | None
+    #: Set by ``journal.read`` if it is asked about a step: whether a switch holds that one back.
+    step_is_held: bool
 
     created_at = models.DateTimeField(db_default=Now())
     updated_at = models.DateTimeField(db_default=Now())

@@ -7,15 +7,23 @@ described for TCC transactions.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.db import connections
 from django.db.models.functions import Now
 
 from sagas.participant.crash import committing
 from sagas.participant.models import AbstractReceipt
 
 Result = Mapping[str, Any]
+
+_INSERT = """
+INSERT INTO {table} (id, saga_id, step, {stamp}, result, undo_result)
+VALUES (%s, %s, %s, statement_timestamp(), '{{}}', '{{}}')
+ON CONFLICT (saga_id, step) DO NOTHING
+"""
 
 
 class AlreadyCompensated(Exception):
@@ -49,7 +57,7 @@ def do_once(
     Raises:
         AlreadyCompensated: a tombstone forbids the step.
     """
-    with committing(point, using=using):
+    with _transaction(point, using):
         receipt, first = _write(receipts, using, saga_id, step, done=True)
         if not first:
             if receipt.undone_at is not None:
@@ -82,7 +90,7 @@ def undo_once(
     Returns:
         What the inverse returned the first time; ``{}`` if there was nothing to undo.
     """
-    with committing(point, using=using):
+    with _transaction(point, using):
         receipt, first = _write(receipts, using, saga_id, step, done=False)
         if first:
             return {}
@@ -106,10 +114,21 @@ def _write(
     receipts: type[AbstractReceipt], using: str, saga_id: UUID, step: str, *, done: bool
 ) -> tuple[AbstractReceipt, bool]:
     """Insert the receipt, or lock the one that is there; the flag says which."""
-    manager = receipts._base_manager.using(using)
-    stamp = {"done_at": Now()} if done else {"undone_at": Now()}
-    mine = receipts(id=uuid4(), saga_id=saga_id, step=step, **stamp)
+    mine = receipts(id=uuid4(), saga_id=saga_id, step=step)
     # ON CONFLICT DO NOTHING waits for a concurrent writer and does not abort the transaction.
-    manager.bulk_create([mine], ignore_conflicts=True)
-    found = manager.select_for_update().get(saga_id=saga_id, step=step)
-    return found, found.pk == mine.pk
+    insert = _INSERT.format(table=receipts._meta.db_table, stamp="done_at" if done else "undone_at")
+    with connections[using].cursor() as cursor:
+        cursor.execute(insert, [mine.pk, saga_id, step])
+        if cursor.rowcount:
+            return mine, True
+    manager = receipts._base_manager.using(using)
+    return manager.select_for_update().get(saga_id=saga_id, step=step), False
+
+
+def _transaction(point: str, using: str) -> AbstractContextManager[None]:
+    """Open a transaction; without a name for its commit it is the caller's, who has one open."""
+    if point:
+        return committing(point, using=using)
+    if not connections[using].in_atomic_block:
+        raise ValueError(f"name the commit on {using!r}")
+    return nullcontext()

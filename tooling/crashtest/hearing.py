@@ -31,7 +31,7 @@ def unheard(ids: Sequence[UUID]) -> list[str]:
     )
     return [
         *(f"{event.type} of {event.saga_id} was never heard by {consumer}"
-          for event, consumer in missing_at_consumers(told)),
+          for consumer, events in missing_at_consumers(told).items() for event in events),
         *(f"{entry} of {entry.saga_id}: {entry.last_error}"
           for inbox in inboxes(ids) for entry in inbox.exclude(status=Handling.DONE)),
         *(f"{kind} of {saga_id} is {times} times on the timeline"

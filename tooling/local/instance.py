@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".data"
-INSTANCES = ("run", "demo", "test", "soak", "crash")
+INSTANCES = ("run", "demo", "test", "soak", "crash", "bench")
 #: Those that may be made to fail on purpose, which settings allow in tests only.
 _FOR_TESTS = ("test", "crash")
 

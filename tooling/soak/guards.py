@@ -42,9 +42,9 @@ GUARDS = (
     ),
     Guard(
         "writes hit the row that was read",
-        "sagas/journal.py",
-        "pk=saga.pk, epoch=saga.epoch, state=state, revision=saga.revision",
-        "pk=saga.pk",
+        "sagas/statements.py",
+        "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s",
+        "id = %(id)s",
     ),
     Guard(
         "receipts and tombstones",

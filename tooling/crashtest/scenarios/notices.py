@@ -90,7 +90,11 @@ def _send(stage: Stage, placed: Sequence[Placed]) -> None:
 def _not_told(stage: Stage, placed: Sequence[Placed]) -> list[str]:
     """Whoever waited has a mail, and no more than there were attempts; others have none."""
     told = OutboxEvent.objects.using("inventory").filter(saga_id=None)
-    faults = [f"{event.type} was never heard" for event, _ in missing_at_consumers(list(told))]
+    faults = [
+        f"{event.type} was never heard"
+        for events in missing_at_consumers(list(told)).values()
+        for event in events
+    ]
     heard = InboxEntry.objects.using("notifications").exclude(status=Handling.DONE)
     faults += [str(entry) for entry in heard]
     if _available() > 0:

@@ -137,7 +137,7 @@ MUTANTS = [
         "inbox-savepoint",
         "a consumer's savepoint",
         "sagas/events/inbox.py",
-        "with transaction.atomic(using=entry.database):",
+        "with transaction.atomic(using=using):",
         "with transaction.atomic():",
     ),
     _unnamed(

@@ -6,7 +6,8 @@ _JOURNAL, _EXECUTOR = "sagas/journal.py", "sagas/executor.py"
 _ENDINGS, _OPERATIONS = "sagas/endings.py", "sagas/operations.py"
 _MESSAGES, _COMPENSATION = "sagas/tests/test_messages.py", "sagas/tests/test_compensation.py"
 _FORWARD, _RECOVERY = "sagas/tests/test_forward.py", "sagas/tests/test_recovery.py"
-_AS_SEEN = "pk=saga.pk, epoch=saga.epoch, state=state, revision=saga.revision"
+_STATEMENTS = "sagas/statements.py"
+_AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
 
 MUTANTS = [
     remove(
@@ -37,9 +38,9 @@ MUTANTS = [
     remove(
         "engine-revision",
         "of two readers of one row, one claims it",
-        _JOURNAL,
+        _STATEMENTS,
         _AS_SEEN,
-        "pk=saga.pk, epoch=saga.epoch, state=state",
+        "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s",
         f"{_MESSAGES}::test_twenty_copies_at_once_run_the_step_once",
     ),
     # The revision rises with every write, so that it covers for epoch and state. The epoch is
@@ -47,17 +48,17 @@ MUTANTS = [
     remove(
         "engine-epoch-and-revision",
         "a save after a takeover hits nothing",
-        _JOURNAL,
+        _STATEMENTS,
         _AS_SEEN,
-        "pk=saga.pk, state=state",
+        "id = %(id)s AND state = %(seen)s",
         f"{_MESSAGES}::test_a_frozen_worker_cannot_save_a_wait_over_the_next_dispatch",
     ),
     remove(
         "engine-fence",
         "whoever saves, saves the row that was read: epoch, state and revision",
-        _JOURNAL,
+        _STATEMENTS,
         _AS_SEEN,
-        "pk=saga.pk",
+        "id = %(id)s",
         f"{_MESSAGES}::test_a_worker_that_comes_back_after_recovery_took_over_cannot_save",
         f"{_MESSAGES}::test_a_frozen_worker_cannot_turn_a_saga_back_that_went_on_without_it",
         "sagas/tests/test_operations.py::test_a_cancel_during_the_charge_fences_the_charge_off",
@@ -66,8 +67,8 @@ MUTANTS = [
         "engine-superseded",
         "a save that hits nothing says so",
         _JOURNAL,
-        "        if not updated:\n",
-        "        if False:\n",
+        "    if not saved:\n",
+        "    if False:\n",
         f"{_MESSAGES}::test_a_worker_that_comes_back_after_recovery_took_over_cannot_save",
     ),
     remove(
@@ -91,7 +92,7 @@ MUTANTS = [
         guard="the row is locked while a dispatch decides (the revision covers for it)",
         changes=[
             Patch(_JOURNAL, "sagas_now().select_for_update(skip_locked=True)", "sagas_now()"),
-            Patch(_JOURNAL, _AS_SEEN, "pk=saga.pk, state=state"),
+            Patch(_STATEMENTS, _AS_SEEN, "id = %(id)s AND state = %(seen)s"),
         ],
         tests=[f"{_RECOVERY}::test_two_recoveries_at_once_dispatch_each_saga_once"],
     ),
@@ -132,8 +133,8 @@ MUTANTS = [
         "engine-deadline-caps-waits",
         "no wait before the pivot goes beyond the deadline",
         _JOURNAL,
-        'return Least(moment, F("deadline_at")) if saga.is_before_pivot else moment',
-        "return moment",
+        '"is_capped": (lease, wait) != (None, None) and saga.is_before_pivot',
+        '"is_capped": False',
         f"{_COMPENSATION}::test_a_message_that_waits_before_the_pivot_is_looked_for_at_the_deadline",
     ),
     remove(
@@ -189,8 +190,8 @@ MUTANTS = [
         "engine-error-is-saved",
         "an error is saved on the saga",
         _JOURNAL,
-        "changes |= _error_of(run)",
-        "pass",
+        "succeeded = run.outcome == Outcome.SUCCEEDED",
+        "succeeded = True",
         f"{_FORWARD}::test_an_error_that_may_heal_is_saved_and_tried_again",
     ),
     remove(

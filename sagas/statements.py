@@ -1,0 +1,93 @@
+"""The journal's statements that every step runs, as SQL: the ORM would build each anew each time.
+
+Building them took more of a worker's time than PostgreSQL took to run them (docs/performance.md).
+All of them run by themselves, without a transaction of their own, and are one commit each.
+"""
+
+#: Only the row that the caller saw. The epoch fences whoever was dispatched before; the revision
+#: tells two copies of one message apart where the state does not change.
+AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
+
+#: A saga with what the database's clock says of it, and whether a switch holds ``step`` back.
+READ = """
+SELECT saga.*,
+       deadline_at <= statement_timestamp() AS past_deadline,
+       coalesce(next_attempt_at, lease_until) <= statement_timestamp() AS is_due,
+       EXISTS (
+           SELECT FROM sagas_switch WHERE name = 'step:' || saga.kind || ':' || %(step)s
+       ) AS step_is_held
+  FROM sagas_saga AS saga
+ WHERE id = %(id)s
+"""
+
+CLAIM = f"""
+UPDATE sagas_saga
+   SET claimed_at = statement_timestamp(),
+       lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
+       next_attempt_at = NULL,
+       attempts = attempts + 1,
+       revision = revision + 1,
+       updated_at = statement_timestamp()
+ WHERE {AS_SEEN}
+"""
+
+TOUCH = f"""
+UPDATE sagas_saga
+   SET revision = revision + 1, updated_at = statement_timestamp()
+ WHERE {AS_SEEN}
+"""
+
+#: A time of NULL seconds is no time. Before the pivot the deadline caps both.
+_SAVE = f"""
+UPDATE sagas_saga
+   SET state = %(state)s,
+       reached = %(reached)s,
+       results = %(results)s,
+       undone = %(undone)s,
+       given_up = %(given_up)s,
+       attempts = %(attempts)s,
+       recoveries = %(recoveries)s,
+       parked = %(parked)s,
+       parked_at = CASE WHEN %(is_parked)s THEN coalesce(parked_at, statement_timestamp()) END,
+       reason = %(reason)s,
+       reason_step = %(reason_step)s,
+       reason_detail = %(reason_detail)s,
+       epoch = epoch + %(raised)s,
+       revision = revision + 1,
+       claimed_at = NULL,
+       lease_until = least(
+           statement_timestamp() + make_interval(secs => %(lease)s),
+           CASE WHEN %(is_capped)s AND %(lease)s IS NOT NULL THEN deadline_at END
+       ),
+       next_attempt_at = least(
+           statement_timestamp() + make_interval(secs => %(wait)s),
+           CASE WHEN %(is_capped)s AND %(wait)s IS NOT NULL THEN deadline_at END
+       ),
+       finished_at = CASE WHEN %(is_settled)s
+           THEN coalesce(finished_at, statement_timestamp()) END,
+       updated_at = statement_timestamp()
+       {{error}}
+ WHERE {AS_SEEN}
+"""
+_ERROR = """,
+       error_step = %(step)s,
+       error_direction = %(direction)s,
+       error_outcome = %(outcome)s,
+       error_type = %(error_type)s,
+       error_message = %(error_message)s,
+       error_at = statement_timestamp()
+"""
+_HISTORY = """
+INSERT INTO sagas_steprun (
+    saga_id, step, direction, attempt, epoch, outcome, worker,
+    duration_ms, error_type, error_code, error_message, result
+)
+SELECT %(id)s, %(step)s, %(direction)s, %(attempt)s, %(run_epoch)s, %(outcome)s, %(worker)s,
+       %(duration_ms)s, %(error_type)s, %(error_code)s, %(error_message)s, %(result)s
+"""
+
+SAVE = _SAVE.format(error="")
+#: The saga and its history row, or neither: the row is made of the update's own.
+SAVE_SUCCESS = f"WITH saved AS ({SAVE} RETURNING id) {_HISTORY} FROM saved"
+SAVE_FAILURE = f"WITH saved AS ({_SAVE.format(error=_ERROR)} RETURNING id) {_HISTORY} FROM saved"
+RECORD = _HISTORY
