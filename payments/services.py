@@ -124,10 +124,9 @@ class NothingAuthorised(Exception):
 
 def register_method(*, checkout_id: UUID, token: str) -> None:
     """Keep the provider's token for a checkout's payment; a repeat changes nothing."""
+    method = PaymentMethod(checkout_id=checkout_id, token=token)
     with crash.committing("payments.register_method", using=DATABASE):
-        PaymentMethod.objects.using(DATABASE).get_or_create(
-            checkout_id=checkout_id, defaults={"token": token}
-        )
+        PaymentMethod.objects.using(DATABASE).bulk_create([method], ignore_conflicts=True)
 
 
 def discard_method(*, checkout_id: UUID) -> None:

@@ -66,7 +66,10 @@ def hint(outbox: str) -> None:
     try:
         with crash.calling("sagas.events.hint"):
             current_app.send_task(
-                RELAY, kwargs={"outbox": outbox}, queue=QUEUE, expires=_HINT_EXPIRES
+                RELAY,
+                kwargs={"outbox": outbox, "sent_at": time.time()},
+                queue=QUEUE,
+                expires=_HINT_EXPIRES,
             )
     except BROKER_ERRORS as error:
         _no_hint_before[outbox] = now + _QUIET

@@ -29,7 +29,8 @@ Outbox = type[AbstractOutboxEvent]
 #: Hands events for one consumer over to the broker, or raises one of BROKER_ERRORS.
 Send = Callable[[Sequence[Event], str], None]
 
-_BATCH = 100
+#: Events that one call relays at the most; after fewer, no more were waiting.
+BATCH = 100
 #: Events in one message at the most: what a consumer handles in one transaction.
 _IN_A_MESSAGE = 25
 #: How long a relay may be at work on what it claimed; the next one takes it over afterwards.
@@ -73,7 +74,7 @@ def resend_lost(outbox: Outbox, *, send: Send) -> int:
     rows = outbox._base_manager.using(outbox.database)
     lost_after = timedelta(seconds=settings.EVENT_LOST_AFTER)
     old = rows.filter(received_at=None, relayed_at__lte=Now() - lost_after)
-    looked_at = list(old.order_by("relayed_at")[:_BATCH])
+    looked_at = list(old.order_by("relayed_at")[:BATCH])
     missing = missing_at_consumers(looked_at)
     lost = {event.sequence for events in missing.values() for event in events}
     received = [row.sequence for row in looked_at if row.sequence not in lost]
@@ -139,7 +140,7 @@ def _claim(outbox: Outbox) -> list[AbstractOutboxEvent]:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [outbox._meta.db_table])
         busy = rows.filter(claimed_until__gt=Now()).values_list("aggregate", flat=True)
         waiting = _waiting(outbox).exclude(aggregate__in=set(busy))
-        taken = list(waiting.order_by("sequence")[:_BATCH])
+        taken = list(waiting.order_by("sequence")[:BATCH])
         rows.filter(pk__in=[row.pk for row in taken]).update(claimed_until=Now() + _LEASE)
     return taken
 

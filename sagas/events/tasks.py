@@ -1,5 +1,6 @@
 """The thin Celery tasks of events: relay, consume, and the tick that sees to what was left."""
 
+import math
 import time
 from datetime import timedelta
 from typing import Any
@@ -18,11 +19,20 @@ log = structlog.get_logger(__name__)
 _SLICE = 4.0
 #: Failed events that one tick tries again at the most, of each domain.
 _RETRIES = 100
+#: outbox -> when this process last began to look at it, in seconds since the epoch.
+_looked_at: dict[str, float] = {}
 
 
 @shared_task(name=broker.RELAY)
-def relay_outbox(*, outbox: str, **_: Any) -> None:
-    """Relay what waits in one outbox."""
+def relay_outbox(*, outbox: str, sent_at: float = math.inf, **_: Any) -> None:
+    """Relay what waits in one outbox.
+
+    A hint that was sent before this process last looked tells of nothing new: its event was
+    committed by then. Should the clocks of two machines disagree, the tick relays it.
+    """
+    if sent_at < _looked_at.get(outbox, 0.0):
+        return
+    _looked_at[outbox] = time.time()
     model = apps.get_model(outbox)
     if issubclass(model, AbstractOutboxEvent):
         _drain(model, until=time.monotonic() + _SLICE)
@@ -57,7 +67,8 @@ def purge(*, older_than_days: int = 30, **_: Any) -> None:
 
 
 def _drain(outbox: type[AbstractOutboxEvent], *, until: float) -> None:
-    while relay.relay(outbox, send=broker.send) and time.monotonic() < until:
+    """Relay as long as batches are full: what comes meanwhile comes with a hint of its own."""
+    while relay.relay(outbox, send=broker.send) == relay.BATCH and time.monotonic() < until:
         pass
 
 
