@@ -198,12 +198,12 @@ def _all_heard() -> bool:
 
     told = heard = 0
     for outbox in registry.outboxes():
-        rows = outbox._base_manager.using(outbox.database).values_list("type")
-        for kind, number in rows.annotate(Count("sequence")).order_by():
+        types = outbox._base_manager.using(outbox.database).values_list("type")
+        for kind, number in types.annotate(Count("sequence")).order_by():
             told += number * len(registry.consumers_of(kind))
     for inbox in registry.inboxes():
-        rows = inbox._base_manager.using(inbox.database)
-        heard += rows.filter(status=Handling.DONE).count()
+        entries = inbox._base_manager.using(inbox.database)
+        heard += entries.filter(status=Handling.DONE).count()
     return heard >= told
 
 
