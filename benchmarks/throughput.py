@@ -1,10 +1,11 @@
-"""Checkouts a second, and what each costs: the real system works off a backlog.
+"""Checkouts a second, and what each costs: the real system works off a backlog, beside DBOS.
 
     make bench    # or: python benchmarks/throughput.py --checkouts 2000 --rounds 3
 
 Embedded servers of its own, the workers of `make run`, the fake provider, the mail catcher. Each
 round places its checkouts while the first worker stands still, lets it go, and waits until all are
-complete and every consumer has heard of every event. All of it shares this machine.
+complete and every consumer has heard of every event. Then the checkout on DBOS works off as many on
+the same servers (benchmarks/contenders). All of it shares this machine: the ratio is the figure.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.contenders import dbos
+from benchmarks.contenders.dbos import DbosShop
 from benchmarks.cpu import Meter
 from tooling.demo.main import forget
 from tooling.local import stack
@@ -38,6 +41,12 @@ _WARM_UP = 50
 _PLENTY = 1_000_000
 _SKUS = ("MUG-BLUE", "TEAPOT", "TOWEL")
 _REPORT = REPOSITORY / "build" / "bench" / "throughput.json"
+#: Of the checkout on DBOS; more of them gained nothing on two cores.
+_DBOS_THREADS = 16
+
+#: PostgreSQL counts the commits of a session once it has been idle for a moment; in seconds.
+_COUNTED_AFTER = 1.5
+_OURS = "Makegood"
 
 _numbers = count(1)
 
@@ -47,14 +56,16 @@ class Round:
     """What one backlog took.
 
     Args:
+        contender: who worked it off.
         checkouts: how many.
         placed: checkouts a second that one process took in, without HTTP.
         completed: checkouts a second, from the first step on until all were COMPLETE.
         heard: the same until every consumer had heard of every event.
         cpu: milliseconds of CPU for each checkout until then, by program.
-        commits: transactions for each checkout until then, over the five databases.
+        commits: transactions for each checkout until then, over all databases.
     """
 
+    contender: str
     checkouts: int
     placed: float
     completed: float
@@ -68,18 +79,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checkouts", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--alone", action="store_true", help="without DBOS")
     given = parser.parse_args()
-    with _system() as (supervisor, meter):
-        _work_off(supervisor, meter, _WARM_UP)
-        print("| placed/s | completed/s | heard/s | CPU ms each | commits each |")
-        print("|---|---|---|---|---|")
+    with _system() as system, ExitStack() as beside:
+        other = None
+        if not given.alone:
+            other = beside.enter_context(dbos.running(system.environment, threads=_DBOS_THREADS))
+        _work_off(system, _WARM_UP)
+        print("| | placed/s | completed/s | heard/s | CPU ms each | commits each |")
+        print("|---|---|---|---|---|---|")
         rounds = []
         for _ in range(given.rounds):
-            rounds.append(_work_off(supervisor, meter, given.checkouts))
+            rounds.append(_work_off(system, given.checkouts))
             print(_line(rounds[-1]), flush=True)
-    print("\n| program | CPU ms for each checkout |\n|---|---|")
-    for name in rounds[0].cpu:
-        print(f"| {name} | {median(each.cpu[name] for each in rounds):.1f} |")
+            if other is not None:
+                rounds.append(_work_off_by(other, system, given.checkouts))
+                print(_line(rounds[-1]), flush=True)
+    _tell(rounds)
     _REPORT.parent.mkdir(parents=True, exist_ok=True)
     _REPORT.write_text(json.dumps([asdict(each) for each in rounds], indent=2))
     return 0
@@ -87,11 +103,34 @@ def main() -> int:
 
 def _line(each: Round) -> str:
     figures = (each.placed, each.completed, each.heard, sum(each.cpu.values()), each.commits)
-    return "| " + " | ".join(f"{figure:.1f}" for figure in figures) + " |"
+    return f"| {each.contender} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |"
+
+
+def _tell(rounds: Sequence[Round]) -> None:
+    ours = [each for each in rounds if each.contender == _OURS]
+    theirs = [each for each in rounds if each.contender != _OURS]
+    print("\n| program | CPU ms for each checkout |\n|---|---|")
+    for name in ours[0].cpu:
+        print(f"| {name} | {median(each.cpu[name] for each in ours):.1f} |")
+    if theirs:
+        ratios = [one.completed / other.completed for one, other in zip(ours, theirs, strict=True)]
+        told = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+        print(f"\ncompleted/s, ours to DBOS: median {median(ratios):.2f} of {told}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What is measured, with its servers."""
+
+    supervisor: Supervisor
+    environment: Mapping[str, str]
+    #: program -> its process
+    roots: Mapping[str, int]
+    servers: Mapping[str, int]
 
 
 @contextmanager
-def _system() -> Iterator[tuple[Supervisor, Meter]]:
+def _system() -> Iterator[System]:
     """Run a fresh system, without its web server."""
     instance = Instance("bench")
     forget(instance)
@@ -110,9 +149,12 @@ def _system() -> Iterator[tuple[Supervisor, Meter]]:
             supervisor.start(stack.beat())
             supervisor.wait_ready()
             _set_up_django()
-            roots = {name: supervisor.pid(name) for name in (*WORKERS, "beat", "provider", "mail")}
-            roots |= {"postgres": services.postgres.pid, "valkey": services.valkey.pid}
-            yield supervisor, Meter(roots)
+            servers = {name: supervisor.pid(name) for name in ("provider", "mail")}
+            servers |= {"postgres": services.postgres.pid, "valkey": services.valkey.pid}
+            roots = {name: supervisor.pid(name) for name in (*WORKERS, "beat")}
+            yield System(
+                supervisor=supervisor, environment=environment, roots=roots, servers=servers
+            )
 
 
 def _set_up_django() -> None:
@@ -125,8 +167,28 @@ def _set_up_django() -> None:
         receive_stock(sku=sku, quantity=_PLENTY)
 
 
-def _work_off(supervisor: Supervisor, meter: Meter, checkouts: int) -> Round:
-    first = supervisor.pid("domain")
+def _work_off_by(other: DbosShop, system: System, checkouts: int) -> Round:
+    """Let the checkout on DBOS do as many; it places them as it completes them."""
+    meter = Meter({"dbos": other.pid, **system.servers})
+    commits = _commits()
+    meter.begin()
+    seconds = other.run(checkouts)
+    spent = meter.seconds()
+    time.sleep(_COUNTED_AFTER)
+    return Round(
+        contender="DBOS",
+        checkouts=checkouts,
+        placed=checkouts / seconds,
+        completed=checkouts / seconds,
+        heard=checkouts / seconds,
+        cpu={name: 1000 * seconds / checkouts for name, seconds in spent.items()},
+        commits=(_commits() - commits) / checkouts,
+    )
+
+
+def _work_off(system: System, checkouts: int) -> Round:
+    first = system.supervisor.pid("domain")
+    meter = Meter({**system.roots, **system.servers})
     os.killpg(first, signal.SIGSTOP)
     begun = time.monotonic()
     for _ in range(checkouts):
@@ -141,9 +203,9 @@ def _work_off(supervisor: Supervisor, meter: Meter, checkouts: int) -> Round:
     _until(_all_heard)
     heard = time.monotonic() - begun
     spent = meter.seconds()
-    # PostgreSQL counts the commits of a session once it has been idle for a moment.
-    time.sleep(1.5)
+    time.sleep(_COUNTED_AFTER)
     return Round(
+        contender=_OURS,
         checkouts=checkouts,
         placed=checkouts / placed,
         completed=checkouts / completed,
@@ -210,14 +272,9 @@ def _all_heard() -> bool:
 def _commits() -> int:
     from django.db import connections
 
-    total = 0
-    for connection in connections.all():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
-            )
-            total += cursor.fetchone()[0]
-    return total
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT sum(xact_commit) FROM pg_stat_database")
+        return int(cursor.fetchone()[0])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from pytest_django import Settings
 
 from config.chunked import BoundedChunkedBodies
 
+# A request looks at the connections that are open, and other tests may have left some.
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 
 @pytest.fixture
 def limit(api: Client, settings: Settings) -> int:

@@ -37,14 +37,15 @@ def test_twenty_copies_of_one_release_give_back_once() -> None:
 def test_a_release_among_reservations_always_wins() -> None:
     """Guard: the tombstone, or the receipt's lock, whichever came first."""
     put("A", 100)
-    for _ in range(10):
+    for number in range(10):
         saga_id = uuid4()
-        outcomes = all_at_once(
-            [
-                *[lambda saga_id=saga_id: reserve(saga_id, A=2)] * 3,
-                *[lambda saga_id=saga_id: services.release_stock(saga_id=saga_id)] * 3,
-            ]
-        )
+        reservations = [lambda saga_id=saga_id: reserve(saga_id, A=2)] * 3
+        releases = [lambda saga_id=saga_id: services.release_stock(saga_id=saga_id)] * 3
+        if number % 2:
+            outcomes = all_at_once([*reservations, *releases])
+        else:
+            outcomes = all_at_once([*releases, *reservations])[::-1]
+        assert all(isinstance(held, Exception) or held["reservation_id"] for held in outcomes[:3])
         refused = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert all(isinstance(error, AlreadyCompensated) for error in refused)
         assert Receipt.objects.using(DATABASE).get(saga_id=saga_id).undone_at is not None

@@ -192,11 +192,16 @@ def test_a_frozen_capture_that_wakes_after_the_undo_takes_nothing(
         assert provider.refunded(checkout.intent) == TOTAL
 
 
-def test_two_captures_at_once_capture_once(provider: FakeProvider) -> None:
+def test_two_captures_at_once_capture_once(provider: FakeProvider, stage: Stage) -> None:
     """Guard: both send one idempotency key, and the intent captures once."""
     checkout = _authorised()
-    for worker in [Worker(checkout.capture) for _ in range(6)]:
-        error = worker.end().error
-        assert error is None or isinstance(error, services.PaymentInDoubt)
+    frozen = stage.freeze("capture", Moment.BEFORE)
+    first = Worker(checkout.capture)
+    assert frozen.arrived.wait(20)
+    ends = [worker.end() for worker in [Worker(checkout.capture) for _ in range(5)]]
+    frozen.wake()
+    for end in [*ends, first.end()]:
+        assert end.error is None or isinstance(end.error, services.PaymentInDoubt)
     checkout.capture()
     assert _captured_once(checkout, provider)
+    assert len(checkout.operations(Kind.CAPTURE)) == 1

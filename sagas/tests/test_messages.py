@@ -8,10 +8,24 @@ from django.db import connections
 from sagas import executor, journal, operations
 from sagas.endings import Verdict
 from sagas.models import Direction, Outcome
+from sagas.participant import crash
+from sagas.participant.crash import Moment
 from sagas.tests.conftest import deliver, drive, let_time_pass, start_toy
 from sagas.tests.toy import Busy, Refused, Theatre
 
 pytestmark = pytest.mark.django_db(databases=["default"], transaction=True)
+
+
+class AllHaveRead:
+    """A plan that holds each copy just before its claim until all have come so far."""
+
+    def __init__(self, copies: int) -> None:
+        self._barrier = threading.Barrier(copies)
+
+    def reached(self, point: str, moment: Moment) -> None:
+        """Wait for the others."""
+        if (point, moment) == ("sagas.claim", Moment.BEFORE):
+            self._barrier.wait(20)
 
 
 def test_a_doubled_message_of_a_finished_step_changes_nothing(stage: Theatre) -> None:
@@ -48,21 +62,24 @@ def test_a_second_copy_finds_the_step_claimed_and_stops(stage: Theatre) -> None:
 def test_twenty_copies_at_once_run_the_step_once(stage: Theatre) -> None:
     """Guard: the revision in the claim's counted UPDATE; without it several copies play."""
     saga = start_toy()
-    barrier = threading.Barrier(20)
     verdicts: list[Verdict] = []
 
     def copy() -> None:
         try:
-            barrier.wait(10)
             verdicts.append(deliver(saga.pk, step="pack_bag").verdict)
         finally:
             connections.close_all()
 
     threads = [threading.Thread(target=copy) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = crash.armed()
+    crash.arm(AllHaveRead(len(threads)))
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        crash.arm(before)
     assert stage.played.count("pack_bag") == 1
     assert verdicts.count(Verdict.GO_ON) == 1
     assert len(verdicts) == 20

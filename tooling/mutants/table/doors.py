@@ -118,8 +118,8 @@ MUTANTS = [
         "doors-switch-spares-undos",
         "compensation is never held back",
         "sagas/executor.py",
-        "if attempt.direction is Direction.DO and switches.is_closed(",
-        "if switches.is_closed(",
+        "if attempt.direction is Direction.DO and saga.step_is_held:",
+        "if saga.step_is_held:",
         "sagas/console/tests/test_switches.py"
         "::test_compensation_goes_on_while_steps_and_intake_are_held_back",
     ),

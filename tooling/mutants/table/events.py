@@ -113,7 +113,6 @@ MUTANTS = [
             f"{_RELAYED}::test_two_copies_at_once_have_one_effect",
             f"{_RELAYED}"
             "::test_a_relay_that_dies_between_publishing_and_marking_doubles_and_loses_nothing",
-            f"{_MAILED}::test_a_doubled_event_sends_no_second_mail",
         ],
     ),
     remove(

@@ -1,0 +1,1 @@
+"""The same checkout as others would build it, for comparison; none of it is shipped."""
