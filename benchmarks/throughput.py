@@ -23,8 +23,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.contenders import dbos
-from benchmarks.contenders.dbos import DbosShop
+from benchmarks.contenders import dbos_runner
+from benchmarks.contenders.dbos_runner import DbosShop
 from benchmarks.cpu import Meter
 from tooling.demo.main import forget
 from tooling.local import stack
@@ -84,7 +84,9 @@ def main() -> int:
     with _system() as system, ExitStack() as beside:
         other = None
         if not given.alone:
-            other = beside.enter_context(dbos.running(system.environment, threads=_DBOS_THREADS))
+            other = beside.enter_context(
+                dbos_runner.running(system.environment, threads=_DBOS_THREADS)
+            )
         _work_off(system, _WARM_UP)
         print("| | placed/s | completed/s | heard/s | CPU ms each | commits each |")
         print("|---|---|---|---|---|---|")

@@ -83,11 +83,13 @@ def _install() -> None:
 
 def _make_databases(environment: Mapping[str, str]) -> Mapping[str, str]:
     url = urlsplit(environment["DATABASE_URL"])
+    folder = url.netloc.partition("@")[2]
     made = {}
     with psycopg.connect(url._replace(path="/postgres").geturl(), autocommit=True) as connection:
         for name in _DATABASES:
             database = f"dbos_{name or 'system'}"
             connection.execute(f"CREATE DATABASE {database}".encode())
             variable = f"DBOS_{name.upper()}_DATABASE_URL" if name else "DBOS_DATABASE_URL"
-            made[variable] = url._replace(path=f"/{database}", scheme="postgresql").geturl()
+            # SQLAlchemy takes the folder of a socket as a query only.
+            made[variable] = f"postgresql://{url.username}@/{database}?host={folder}"
     return made
