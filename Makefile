@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 TOOLING := $(BIN)/python -m tooling
-# Two processes share the tests, file by file, those that start the whole system first.
+# Two processes share the tests, file by file, in the order that conftest.py gives them.
 PARALLEL ?= -n 2 --dist loadfile --no-loadscope-reorder
 CODE := config sagas orders inventory payments notifications tooling tests benchmarks
 # What `check --deploy` looks at: a production environment with made-up secrets.

@@ -1,7 +1,7 @@
 """The journal's statements that every step runs, as SQL: the ORM would build each anew each time.
 
 Building them took more of a worker's time than PostgreSQL took to run them (docs/performance.md).
-All of them run by themselves, without a transaction of their own, and are one commit each.
+None needs a transaction around it: where none is open, each is one commit.
 """
 
 #: Only the row that the caller saw. The epoch fences whoever was dispatched before; the revision
