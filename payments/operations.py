@@ -1,8 +1,8 @@
 """The rows of what is sent to the provider. Callers that change the payment hold its lock."""
 
-from typing import Any
+from collections.abc import Mapping
 
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, Expression, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from payments.gateways.registry import key_horizon
@@ -23,10 +23,13 @@ KEY_TOO_OLD = "key-too-old"
 def last(payment: Payment, kind: Kind) -> PaymentOperation | None:
     """Return the newest operation of a kind, or None, with ``is_young`` by the database's clock."""
     young = Q(created_at__gt=Now() - key_horizon(payment.provider))
+    by_the_clock: Mapping[str, Expression] = {
+        "is_young": ExpressionWrapper(young, output_field=BooleanField())
+    }
     return (
         payment.operations.using(DATABASE)
         .filter(kind=kind)
-        .annotate(is_young=ExpressionWrapper(young, output_field=BooleanField()))
+        .annotate(**by_the_clock)
         .order_by("-generation")
         .first()
     )
@@ -78,7 +81,7 @@ def _create(payment: Payment, kind: Kind, generation: int) -> PaymentOperation:
     )
 
 
-def _is_spent(last_one: Any) -> bool:
+def _is_spent(last_one: PaymentOperation) -> bool:
     return last_one.key_spent or not last_one.is_young
 
 

@@ -50,6 +50,9 @@ class PaymentOperation(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     settled_at = models.DateTimeField(null=True)
 
+    #: Set by ``operations.last``: whether the provider still knows the key, by its age.
+    is_young: bool
+
     class Meta:
         ordering = ["created_at", "generation"]
         constraints = [
