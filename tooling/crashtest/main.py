@@ -4,16 +4,18 @@ import argparse
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import django
 
 from tooling.crashtest.points import points
-from tooling.crashtest.shop import environment_of, running
+from tooling.crashtest.shop import Shop, environment_of, running
 from tooling.crashtest.source import product
 from tooling.demo.main import forget
 from tooling.local.commands import manage, migrate
-from tooling.local.instance import REPOSITORY, Instance
+from tooling.local.instance import CRASH_INSTANCES, REPOSITORY, Instance
 from tooling.local.ledger import Ledger
 from tooling.local.services import embedded
 from tooling.local.stack import Ports
@@ -28,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--worker-times", type=int, default=1, help="workers that end there")
     parser.add_argument("--freeze-times", type=int, default=1, help="frozen there")
     parser.add_argument("--pairs", type=int, default=40, help="cases of two processes; -1: all")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        choices=range(1, len(CRASH_INSTANCES) + 1),
+        help="systems that share the cases; 2 on two cores",
+    )
     parser.add_argument("--only", default="", help="a part of the cases' names")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, help="a .md file; a .json is written beside it")
@@ -41,24 +50,33 @@ def main(given: argparse.Namespace) -> int:
     """Run the crash test; 0 only if every case ended as it must."""
     if given.list:
         return _list()
-    instance = Instance("crash")
+    begun = time.monotonic()
+    with opened(CRASH_INSTANCES[0]) as shop:
+        # The models can be imported only now that the settings know the servers.
+        from tooling.crashtest.crew import helped_by
+        from tooling.crashtest.play import play
+
+        with helped_by(given.jobs - 1) as crew:
+            return play(shop, crew, given, begun=begun)
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Shop]:
+    """Start a fresh system as the instance ``name``, make it this process's own, and stop it."""
+    instance = Instance(name)
     forget(instance)
     shutil.rmtree(instance.folder / "plans", ignore_errors=True)
-    begun = time.monotonic()
     with embedded(instance):
         Ledger(instance.ledger).note("supervisor", os.getpid())
         ports = Ports.choose()
         environment = environment_of(instance, ports)
         os.environ.update(environment)
         django.setup()
-        # The models can be imported only now that the settings know the servers.
-        from tooling.crashtest.play import play
-
         migrate(environment)
         manage(environment, "load_catalogue")
         _only_what_a_saga_needs()
         with running(instance, ports, environment) as shop:
-            return play(shop, given, begun=begun)
+            yield shop
 
 
 def _only_what_a_saga_needs() -> None:

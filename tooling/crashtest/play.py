@@ -1,4 +1,4 @@
-"""Records every scenario, makes the cases, runs them one after the other, and tells how it goes."""
+"""Records every scenario, makes the cases, has them run, and tells how it goes."""
 
 import argparse
 import random
@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 from django.contrib.auth.models import User
 from django.db import connections
@@ -21,6 +22,7 @@ from tooling.crashtest.case import (
     single_cases,
     takeover_cases,
 )
+from tooling.crashtest.crew import Crew
 from tooling.crashtest.people import Operator, Shopper
 from tooling.crashtest.points import points
 from tooling.crashtest.receiver import listening
@@ -47,27 +49,26 @@ _NOT_PLAYED = {
 SCENARIOS = {scenario.name: scenario for scenario in ALL}
 
 
-def play(shop: Shop, given: argparse.Namespace, *, begun: float) -> int:
+def play(shop: Shop, crew: Crew, given: argparse.Namespace, *, begun: float) -> int:
     """Run the crash test on a running shop; 0 only if every case ended as it must."""
-    restock()
     with staged(shop) as stage:
-        return _play(stage, given, begun)
+        return _play(stage, crew, given, begun)
 
 
-def _play(stage: Stage, given: argparse.Namespace, begun: float) -> int:
+def _play(stage: Stage, crew: Crew, given: argparse.Namespace, begun: float) -> int:
     if given.order:
-        return _tell(_run_all(stage, [_one(given)]), {})
+        return _tell(_run_all(stage, crew, [_one(given)]), {})
     recordings = [_recorded(stage, scenario) for scenario in ALL if _may_record(scenario, given)]
     names = {point.name for point in points(product(REPOSITORY))} - _NOT_PLAYED.keys()
     partly = bool(given.only or given.scenario)
     if not partly and (missing := unpassed(names, chosen(recordings))):
         print(f"no scenario passes {', '.join(missing)}: add one (docs/crash-test.md)")
         return _NOT_COMPLETE
-    done = _run_all(stage, cases_of(recordings, given))
+    done = _run_all(stage, crew, cases_of(recordings, given))
     for number in range(1, _AGAIN + 1):
         if short := shortened(done, seed=given.seed + number):
             print("once more, each alone, what was short of deaths:", flush=True)
-            done += _run_all(stage, short)
+            done += _run_all(stage, crew, short)
     if given.report:
         reports.write(given.report, done, given, seconds=time.monotonic() - begun)
     return _tell(done, reports.too_few(done, times=given.times))
@@ -87,7 +88,8 @@ def shortened(done: Sequence[Report], *, seed: int) -> list[Case]:
 
 @contextmanager
 def staged(shop: Shop) -> Iterator[Stage]:
-    """Fill the shop with people, a shopper and two operators, and one that takes its webhooks."""
+    """Fill the shop with goods and people, and let somebody take its webhooks."""
+    restock()
     users = User.objects.db_manager("default")
     operators = []
     for name in ("olga", "otto"):
@@ -146,19 +148,25 @@ def _recorded(stage: Stage, scenario: Scenario) -> Recording:
     return recording
 
 
-def _run_all(stage: Stage, cases: Sequence[Case]) -> list[Report]:
+def run_one(stage: Stage, case: Case) -> Report:
+    """Run one case on this process's shop."""
+    report = run(stage, case, SCENARIOS[case.scenario])
+    connections.close_all()
+    return report
+
+
+def _run_all(stage: Stage, crew: Crew, cases: Sequence[Case]) -> list[Report]:
     print(f"{len(cases)} cases", flush=True)
     begun, done = time.monotonic(), []
-    for number, case in enumerate(cases, start=1):
-        report = run(stage, case, SCENARIOS[case.scenario])
-        connections.close_all()
+    reports = crew.run_all(cases, partial(run_one, stage))
+    for number, report in enumerate(reports, start=1):
         done.append(report)
         spent = time.monotonic() - begun
         left = spent / number * (len(cases) - number)
         print(
             f"{number}/{len(cases)} {report.verdict} {report.seconds:.0f} s, "
             f"{report.ended.total()} ended, {report.checkouts} checkouts, "
-            f"about {left / 60:.0f} min left: {case}",
+            f"about {left / 60:.0f} min left: {report.case}",
             flush=True,
         )
         faults = [
@@ -168,7 +176,7 @@ def _run_all(stage: Stage, cases: Sequence[Case]) -> list[Report]:
         for fault in faults:
             print(f"    {fault}", flush=True)
         if faults:
-            print(f"    again: {case.replay}", flush=True)
+            print(f"    again: {report.case.replay}", flush=True)
     return done
 
 

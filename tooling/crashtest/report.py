@@ -135,6 +135,7 @@ def _command(given: argparse.Namespace) -> str:
     words = [
         f"--times {given.times} --worker-times {given.worker_times}",
         f"--freeze-times {given.freeze_times} --pairs {given.pairs} --seed {given.seed}",
+        *(f"--jobs {given.jobs}" for _ in range(given.jobs > 1)),
         *(f"--only {given.only}" for _ in given.only[:1]),
         *(f"--scenario '{given.scenario}'" for _ in given.scenario[:1]),
     ]

@@ -17,9 +17,11 @@ from urllib.parse import quote
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / ".data"
-INSTANCES = ("run", "demo", "test", "soak", "crash", "bench")
+#: The crash test's own, and those of its helpers.
+CRASH_INSTANCES = ("crash", "crash-2", "crash-3", "crash-4")
+INSTANCES = ("run", "demo", "test", "soak", "bench", *CRASH_INSTANCES)
 #: Those that may be made to fail on purpose, which settings allow in tests only.
-_FOR_TESTS = ("test", "crash")
+_FOR_TESTS = ("test", *CRASH_INSTANCES)
 
 #: What ``config.safety`` looks for; importing it would need the very settings made here.
 EMBEDDED_MARKER = ".makegood-embedded"
