@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tooling.local.instance import REPOSITORY
-from tooling.soak.guards import GUARDS, Guard, GuardMoved
+from tooling.soak.guards import DOMAINS, ENGINE, Guard, GuardMoved
 from tooling.soak.ledgers import Money, Sight, Wish, mails_in, moneys_in, wishes_in
 from tooling.soak.orders import Fate, Taste
 from tooling.soak.verdict import Wrong, judge
@@ -265,7 +265,7 @@ def _write(journal: Path, *events: dict[str, object]) -> None:
     journal.write_text("\n".join([*lines, '{"event": "to']))
 
 
-@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
+@pytest.mark.parametrize("guard", [*ENGINE, *DOMAINS], ids=lambda guard: guard.name)
 def test_every_guard_stands_where_the_negative_control_takes_it_from(
     guard: Guard, tmp_path: Path
 ) -> None:

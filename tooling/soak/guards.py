@@ -30,7 +30,8 @@ class Guard:
         path.write_text(source.replace(self.old, self.new))
 
 
-GUARDS = (
+#: Of the engine and of the intake.
+ENGINE = (
     Guard(
         "stale messages stop",
         "sagas/executor.py",
@@ -46,6 +47,21 @@ GUARDS = (
         "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s",
         "id = %(id)s",
     ),
+    Guard(
+        "an earlier request is found",
+        "sagas/checkout/intake.py",
+        "        if earlier is not None:\n",
+        "        if False:\n",
+    ),
+    Guard(
+        "one saga a request",
+        "sagas/migrations/0001_initial.py",
+        "fields=('kind', 'principal', 'idempotency_key'), name='sagas_one_saga_a_request'",
+        "fields=('id',), name='sagas_one_saga_a_request'",
+    ),
+)
+#: Of the domains, and of what the engine is told of them.
+DOMAINS = (
     Guard(
         "receipts and tombstones",
         "sagas/participant/receipts.py",
@@ -63,16 +79,13 @@ GUARDS = (
         "fields=('id',), name='inventory_one_reservation_a_saga'",
     ),
     Guard(
-        "an earlier request is found",
-        "sagas/checkout/intake.py",
-        "        if earlier is not None:\n",
-        "        if False:\n",
-    ),
-    Guard(
-        "one saga a request",
-        "sagas/migrations/0001_initial.py",
-        "fields=('kind', 'principal', 'idempotency_key'), name='sagas_one_saga_a_request'",
-        "fields=('id',), name='sagas_one_saga_a_request'",
+        "in doubt is not a no",
+        "sagas/checkout/saga.py",
+        """            refusals=(CardDeclined, PaymentMethodMissing, RefundRefused),
+            in_doubt=(PaymentInDoubt,),
+""",
+        """            refusals=(CardDeclined, PaymentMethodMissing, RefundRefused, PaymentInDoubt),
+""",
     ),
     Guard(
         "a known intent is asked about",
