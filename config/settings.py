@@ -448,6 +448,10 @@ LOGGING: dict[str, Any] = {
         # SDK's debug lines would quote what was sent.
         "httpx": {"level": "WARNING"},
         "stripe": {"level": "WARNING"},
+        # "received" and "succeeded" for each message: the saga's history has both, and it costs
+        # a worker as much as a statement to say so.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
 #: Who is mailed when a saga or a payment waits for a human.

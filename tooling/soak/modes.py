@@ -13,7 +13,8 @@ GAP = 18.0
 #: A brief soak has room for so many faults: one of each kind, and a few that come before the end.
 BRIEF_FAULTS = 24
 PATIENCE = 600.0
-_AT_ONCE = 200
+#: More of them under way than workers do in a queue's lease would have recovery send them again.
+_AT_ONCE = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,6 @@ def brief(seed: int, *, checkouts: int) -> Mode:
         seconds=None,
         faults=lambda: deal(seed, gap=checkouts / BRIEF_FAULTS, each_once=True),
         settings=SHORT_TIMES,
-        at_once=60,
     )
 
 
@@ -80,4 +80,5 @@ def slow_but_healthy(seed: int, *, checkouts: int) -> Mode:
         # Slow answers take up no processor; more of them at once make the pace of a busy shop.
         sizes={"domain": 6, "outside": 16},
         may_give_up=False,
+        at_once=200,
     )
