@@ -2,8 +2,9 @@
 
 Run by ``benchmarks/throughput.py``, in a virtual environment of its own. It prints ``ready`` once
 it is warm. Then, for each line ``run N`` on its standard input, it completes N checkouts and prints
-how long that took. A step that is run again after a crash finds its row by the checkout's id.
-Events and history rows, which our checkout has too, are left out.
+how long that took; for ``each N`` it does so one after the other. A step that is run again after a
+crash finds its row by the checkout's id. Events and history rows, which our checkout has too, are
+left out.
 """
 
 import json
@@ -187,7 +188,7 @@ def checkout(number: int) -> str:
 
 
 def main() -> None:
-    """Serve ``run N`` until the input ends."""
+    """Serve ``run N`` and ``each N`` until the input ends."""
     config: DBOSConfig = {
         "name": "shop",
         "system_database_url": os.environ["DBOS_DATABASE_URL"],
@@ -201,8 +202,11 @@ def main() -> None:
         _run(_WARM_UP)
         print("ready", flush=True)
         for line in sys.stdin:
-            seconds = _run(int(line.split()[1]))
-            print(json.dumps({"seconds": seconds}), flush=True)
+            verb, number = line.split()
+            if verb == "each":
+                print(json.dumps({"each": [_run(1) for _ in range(int(number))]}), flush=True)
+            else:
+                print(json.dumps({"seconds": _run(int(number))}), flush=True)
         DBOS.destroy()
 
 

@@ -25,10 +25,12 @@ from tooling.local.supervisor import NotReady
 
 #: A frozen worker is woken sooner when everything has come to rest without it.
 _FROZEN_AT_LEAST = 3.0
-#: Seconds within which somebody must die, or everything must rest, after the last crash.
-_PATIENCE = 60.0
+#: Seconds within which somebody must die after the last one, and everything must come to rest.
+_NEXT_DEATH, _PATIENCE = 30.0, 60.0
 #: Plays at the most until enough processes have ended.
 _PLAYS = 8
+#: So many in a row of which nobody dies are enough to see that nobody comes by there.
+_IN_VAIN = 2
 _LOOK_EVERY = 0.2
 _NUDGE_EVERY = 0.4
 #: What a scenario may raise when the shop does not do what it must.
@@ -92,10 +94,13 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
     report, placed = Report(case), list[Placed]()
     with dying(stage.shop, case) as deaths:
         try:
+            in_vain = 0
             for _ in range(_PLAYS):
+                before = len(deaths.hits)
                 placed += scenario.play(stage, case.count)
                 _wait(stage, scenario, placed, deaths, since=begun)
-                if not deaths.missing:
+                in_vain = in_vain + 1 if len(deaths.hits) == before else 0
+                if not deaths.missing or in_vain == _IN_VAIN:
                     break
         except PLAY_FAILED as error:
             # The other cases are still worth running; this one is wrong.
@@ -167,8 +172,8 @@ def _looks(
     Patience begins anew with each death.
     """
     begun, nudged = time.time(), 0.0
-    last = begun
-    while time.time() - last < _PATIENCE:
+    last, patience = begun, _NEXT_DEATH if deaths else _PATIENCE
+    while time.time() - last < patience:
         if time.monotonic() - nudged > _NUDGE_EVERY:
             scenario.nudge(stage, placed)
             nudged = time.monotonic()
