@@ -15,7 +15,7 @@ PRODUCTION := MAKEGOOD_ENV=production ALLOWED_HOSTS=shop.example PAYMENT_PROVIDE
 	NOTIFICATIONS_DATABASE,$(d)_URL=postgres://makegood@db.example/$(d))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser bench benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram coverage soak negative-control fuzz model mutants crash-test ci
+.PHONY: help setup browser bench bench-latency benchmark benchmark-audit screenshots run stop clean distclean demo test lint format types contracts migrations deploy-check diagram coverage soak negative-control fuzz model mutants crash-test ci
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,8 +66,11 @@ benchmark: setup ## the console at 10 thousand and at 1 million sagas; some minu
 benchmark-audit: setup ## the audit at 10 thousand and at 1 million sagas; some minutes and gigabytes
 	@$(TOOLING) exec -- $(BIN)/python benchmarks/audit.py
 
-bench: setup ## checkouts a second, and the CPU time of each (docs/performance.md); ARGS="--checkouts 2000"
+bench: setup ## checkouts a second beside others, and what each costs (docs/performance.md); ARGS="--checkouts 2000"
 	@$(BIN)/python benchmarks/throughput.py $(ARGS)
+
+bench-latency: setup ## what shoppers wait for, at rest and under load, one product or many (docs/performance.md)
+	@$(BIN)/python benchmarks/latency.py $(ARGS)
 
 crash-test: setup ## let processes die at every crash point; ARGS="--times 25" as often (docs/crash-test.md)
 	@$(TOOLING) crash-test $(ARGS)

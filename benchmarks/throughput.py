@@ -3,13 +3,15 @@
     make bench    # or: python benchmarks/throughput.py --checkouts 2000 --rounds 3
 
 Each round, one after the other on the same embedded servers: the real system works off a backlog,
-placed while its first worker stood still; pgbench plays the statements of as many (floor.py); and
-the same checkout, on DBOS and as a plain Celery chain on the ORM, works off as many (contenders/).
-All of it shares this machine: the ratio is the figure.
+placed while its first worker stood still; pgbench plays the statements of as many (floor.py); our
+steps run in one process, without messages; and the same checkout, on DBOS and as a plain Celery
+chain on the ORM, works off as many (contenders/). All of it shares this machine: the ratio is the
+figure.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,14 +26,16 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import floor, system
-from benchmarks.contenders import dbos_runner, naive_runner
+from benchmarks.contenders import dbos_runner, naive_runner, one_process
 from benchmarks.contenders.runner import Contender
 from benchmarks.cpu import Meter
 from benchmarks.floor import Floor
 from benchmarks.system import System
+from benchmarks.venv import python_with
 from tooling.local.instance import REPOSITORY
 from tooling.local.stack import WORKERS
 
+_HERE = Path(__file__).parent
 _WARM_UP = 50
 _REPORT = REPOSITORY / "build" / "bench" / "throughput.json"
 
@@ -69,6 +73,7 @@ def main() -> int:
     parser.add_argument("--checkouts", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="nobody beside ours")
+    parser.add_argument("--picture", type=Path, help="an .svg file to draw it in")
     given = parser.parse_args()
     with system.running() as ours, ExitStack() as beside:
         entrants: list[Callable[[int], Round]] = [partial(_work_off, ours)]
@@ -84,12 +89,18 @@ def main() -> int:
     _tell(rounds)
     _REPORT.parent.mkdir(parents=True, exist_ok=True)
     _REPORT.write_text(json.dumps([asdict(each) for each in rounds], indent=2))
+    if given.picture:
+        drawer = python_with(_HERE / "requirements-picture.txt")
+        words = [str(drawer), str(_HERE / "picture.py"), str(_REPORT), str(given.picture)]
+        subprocess.run(words, check=True)
     return 0
 
 
 def _others(ours: System, beside: ExitStack) -> Iterator[Callable[[int], Round]]:
     under = floor.prepare(ours.environment)
     yield partial(_play, under, ours)
+    alone = beside.enter_context(one_process.running(ours.environment))
+    yield partial(_in_one_process, alone, ours)
     for runner in (dbos_runner, naive_runner):
         contender = beside.enter_context(runner.running(ours.environment))
         yield partial(_work_off_by, contender, ours)
@@ -151,6 +162,15 @@ def _work_off_by(other: Contender, ours: System, checkouts: int) -> Round:
     seconds = other.run(checkouts)
     spent = meter.seconds()
     return _round_of(other.name, checkouts, seconds, spent, commits)
+
+
+def _in_one_process(alone: Contender, ours: System, checkouts: int) -> Round:
+    # Nobody else may find its checkouts overdue.
+    with ours.standing_still("recovery", "beat"):
+        alone.place(checkouts)
+        done = _work_off_by(alone, ours, checkouts)
+    system.until(system.all_heard)
+    return done
 
 
 def _play(under: Floor, ours: System, checkouts: int) -> Round:

@@ -264,7 +264,7 @@ def main() -> None:
             editor.create_model(model)
     Stock.objects.using("inventory").bulk_create(Stock(sku=sku, on_hand=10**9) for sku in _SKUS)
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.contenders.naive_shop", "worker"]
-    with subprocess.Popen([*command, "-c", str(_WORKERS), "-l", "WARNING"]) as worker:
+    with subprocess.Popen([*command, "-c", str(_WORKERS), "-l", "INFO"]) as worker:
         try:
             _run(_WARM_UP)
             print("ready", flush=True)

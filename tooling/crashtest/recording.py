@@ -12,13 +12,28 @@ from tooling.crashtest.scenario import Road
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """A point that a program passes in a scenario; ``passes`` is how often for one checkout."""
+    """A point that a program passes in a scenario.
+
+    Args:
+        point: its name.
+        program: who passes it.
+        scenario: in which.
+        road: the scenario's.
+        passes: how often for one checkout.
+        lasting: whether it is passed because clocks go on, and how often is mere chance.
+    """
 
     point: str
     program: str
     scenario: str
     road: Road
     passes: float
+    lasting: bool = False
+
+    @property
+    def surety(self) -> tuple[bool, float]:
+        """Return what makes a place better than others to wait for a pass: the larger, the more."""
+        return not self.lasting, self.passes
 
 
 #: The main road of a point comes first.
@@ -36,6 +51,7 @@ class Recording:
     road: Road
     count: int
     passes: Mapping[str, Sequence[Pass]]
+    lasting: bool = False
 
     def seen(self) -> list[Seen]:
         """Return each point that was passed, by program."""
@@ -46,6 +62,7 @@ class Recording:
                 scenario=self.scenario,
                 road=self.road,
                 passes=times / self.count,
+                lasting=self.lasting,
             )
             for program, passes in self.passes.items()
             for point, times in Counter(
@@ -60,7 +77,7 @@ class Recording:
 
 
 def chosen(recordings: Iterable[Recording]) -> list[Seen]:
-    """Return where each point is tried: the scenario that passes it most often, by program.
+    """Return where each point is tried: the scenario that passes it most surely, by program.
 
     The engine's own points are the same code for every step, so they are tried forward and back;
     a point of a domain is one step of one road. Other roads only pass these again on their way,
@@ -69,7 +86,7 @@ def chosen(recordings: Iterable[Recording]) -> list[Seen]:
     best: dict[tuple[str, str, Road], Seen] = {}
     for seen in (each for recording in recordings for each in recording.seen()):
         key = (seen.point, seen.program, seen.road)
-        if key not in best or seen.passes > best[key].passes:
+        if key not in best or seen.surety > best[key].surety:
             best[key] = seen
     roads: dict[tuple[str, str], list[Seen]] = {}
     for (point, program, _), seen in sorted(best.items(), key=lambda one: _ROADS[one[0][2]]):

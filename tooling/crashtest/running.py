@@ -85,7 +85,13 @@ def record(stage: Stage, scenario: Scenario, *, count: int = 1) -> Recording:
     passes = {program: stage.shop.plans[program].recorded() for program in PROGRAMS}
     if faults:
         raise AssertionError(f"{scenario.name}, with nobody dying: {'; '.join(faults)}")
-    return Recording(scenario=scenario.name, road=scenario.road, count=count, passes=passes)
+    return Recording(
+        scenario=scenario.name,
+        road=scenario.road,
+        count=count,
+        passes=passes,
+        lasting=scenario.lasting,
+    )
 
 
 def run(stage: Stage, case: Case, scenario: Scenario) -> Report:

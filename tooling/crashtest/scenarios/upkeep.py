@@ -3,17 +3,21 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+import httpx
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from inventory.services import receive_stock
 from orders.models import Draft
 from payments.models import Payment, PaymentMethod, Status
+from sagas.auditor import Mend
 from sagas.models import AuditRun, Finding
 from tooling.crashtest.people import Placed, all_at_once
 from tooling.crashtest.scenario import (
+    COMPLETED,
     UNDONE,
     Must,
     Road,
@@ -26,7 +30,7 @@ from tooling.local.instance import REPOSITORY
 
 _LONG_AGO = timedelta(days=31)
 _TOKEN_CAPTURED_AFTER_ALL = "tok_success_after_decline_1"
-_COMMAND_SECONDS = 60
+_COMMAND_SECONDS, _SECONDS = 60, 60.0
 #: So many commands run at one time: starting one is what takes long.
 _COMMANDS = 3
 _SCARCE = ("LAST-UNIT", "SOLD-OUT")
@@ -39,6 +43,9 @@ _AUDIT_OVER = timedelta(minutes=13)
 
 #: The apology said that nothing was taken; the money came later, and went back.
 GIVEN_BACK_LATER: Must = UNDONE
+#: Minor units that staff gave back in the provider's dashboard; the order stands.
+_GIVEN_BACK = 100
+SOME_GIVEN_BACK = replace(COMPLETED, given_back=_GIVEN_BACK)
 
 
 # Recovery --------------------------------------------------------------------------------
@@ -96,10 +103,19 @@ def _not_given_back(stage: Stage, placed: Sequence[Placed]) -> list[str]:
 
 
 def _audited(stage: Stage, count: int) -> Sequence[Placed]:
-    """Money that nobody has given back yet: a finding, and a question to the provider."""
-    placed = stage.shopper.place_many(1, token=_TOKEN_CAPTURED_AFTER_ALL)
-    come_to(placed, "COMPENSATED")
-    return placed
+    """Money that nobody has given back yet, and some that went back past us: two findings."""
+    undone = stage.shopper.place_many(1, token=_TOKEN_CAPTURED_AFTER_ALL)
+    done = stage.shopper.place_many(1)
+    come_to(undone, "COMPENSATED")
+    come_to(done, "COMPLETE")
+    for payment in _payments_of(done):
+        httpx.post(
+            f"{stage.shop.provider}/v1/refunds",
+            data={"payment_intent": payment.provider_ref, "amount": str(_GIVEN_BACK)},
+            headers={"Authorization": "Bearer sk_test_dashboard"},
+            timeout=_SECONDS,
+        ).raise_for_status()
+    return [*undone, *done]
 
 
 def _audit(stage: Stage, placed: Sequence[Placed]) -> None:
@@ -110,13 +126,15 @@ def _audit(stage: Stage, placed: Sequence[Placed]) -> None:
 
 
 def _not_clean(stage: Stage, placed: Sequence[Placed]) -> list[str]:
-    """Given back, and the findings about it closed."""
+    """Given back, asked about, and the findings closed."""
     ids = [each.checkout_id for each in placed]
     found = Finding.objects.using("default").filter(closed_at=None, saga_id__in=ids)
     if open_ones := [f"audit: {each.what}" for each in found]:
         _sweep(stage, placed)
+        for each in found.filter(mend=Mend.ASK).values_list("saga_id", flat=True).distinct():
+            stage.operator.press(each, "ask")
         return open_ones
-    return _not_given_back(stage, placed)
+    return [fault for fault in _not_given_back(stage, placed) if "SUCCEEDED" not in fault]
 
 
 def _stays_cancelled(stage: Stage, count: int) -> Sequence[Placed]:
@@ -226,7 +244,7 @@ ALL = (
         name="audited",
         road=Road.UPKEEP,
         play=_audited,
-        must=(GIVEN_BACK_LATER,),
+        must=(GIVEN_BACK_LATER, SOME_GIVEN_BACK),
         nudge=_audit,
         settle=_sweep,
         also=_not_clean,
