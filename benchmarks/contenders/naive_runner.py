@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from benchmarks.contenders import runner
 from benchmarks.contenders.runner import Contender
 
-#: Of the broker's: messages of ours lie in the first one.
-_VIRTUAL_HOST = 6
-
 
 @contextmanager
 def running(environment: Mapping[str, str]) -> Iterator[Contender]:
@@ -21,7 +18,6 @@ def running(environment: Mapping[str, str]) -> Iterator[Contender]:
     given = {
         **environment,
         **runner.make_databases("naive", environment),
-        "NAIVE_BROKER_URL": f"{environment['BROKER_URL']}?virtual_host={_VIRTUAL_HOST}",
         "MAIL_ADDRESS": runner.mail_address(environment),
     }
     del given["DJANGO_SETTINGS_MODULE"]

@@ -48,8 +48,14 @@ settings.configure(
     USE_TZ=True,
 )
 django.setup()
-app = Celery("naive_shop", broker=os.environ["NAIVE_BROKER_URL"])
-app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=1)
+app = Celery("naive_shop", broker=os.environ["BROKER_URL"])
+app.conf.update(
+    # Its messages lie beside ours.
+    broker_transport_options={"global_keyprefix": "naive-"},
+    task_acks_late=True,
+    task_ignore_result=True,
+    worker_prefetch_multiplier=1,
+)
 
 _provider = httpx.Client(
     base_url=os.environ["FAKE_PROVIDER_URL"],
@@ -264,7 +270,7 @@ def main() -> None:
             editor.create_model(model)
     Stock.objects.using("inventory").bulk_create(Stock(sku=sku, on_hand=10**9) for sku in _SKUS)
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.contenders.naive_shop", "worker"]
-    with subprocess.Popen([*command, "-c", str(_WORKERS), "-l", "INFO"]) as worker:
+    with subprocess.Popen([*command, "-c", str(_WORKERS), "-l", "WARNING"]) as worker:
         try:
             _run(_WARM_UP)
             print("ready", flush=True)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+_GRACE = 60.0
 #: The control plane's database, and one for each domain.
 _DATABASES = ("", "orders", "inventory", "payments", "notifications")
 
@@ -66,12 +67,14 @@ def running(
     with subprocess.Popen(
         command, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
+        assert process.stdin is not None
         try:
             contender = Contender(name, process)
             contender.wait_ready()
             yield contender
         finally:
-            process.terminate()
+            process.stdin.close()  # at the end of its input it ends what it has started
+            process.wait(_GRACE)
 
 
 def make_databases(prefix: str, environment: Mapping[str, str]) -> Mapping[str, str]:

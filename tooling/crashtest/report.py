@@ -11,6 +11,7 @@ from sagas.participant.crash import Moment
 from sagas.participant.crash_plan import How
 from tooling.crashtest.running import Report
 from tooling.crashtest.scenario import Road
+from tooling.local.origin import commit, machine
 
 #: The roads that have a column; the others share one.
 _ROADS = (Road.FORWARD, Road.COMPENSATION, Road.RECOVERY)
@@ -77,7 +78,7 @@ def _page(done: Sequence[Report], given: argparse.Namespace, seconds: float) -> 
     lines = [
         "# Crash points",
         "",
-        f"Made by `{_command(given)}` in {seconds / 60:.0f} minutes.",
+        f"`{_command(given)}` at {commit()}, on {machine()}, {seconds / 60:.0f} minutes.",
         "",
         _reached(done, given),
         "",

@@ -58,7 +58,7 @@ def main(given: argparse.Namespace) -> int:
         print("\n".join(map(str, _plan(given))))
         return 0
     if given.guards_off:
-        return negative.run([word for word in sys.argv[2:] if word != "--guards-off"])
+        return negative.run(_words_of_a_soak(given), command=_command(given), folder=given.report)
     # `make stop` asks in this way; everything that was started is stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     mode = replace(_mode(given), patience=given.patience)
@@ -118,6 +118,14 @@ def _minutes(given: argparse.Namespace) -> float | None:
     if given.hours:
         return float(60 * given.hours)
     return float(given.minutes or _DEFAULT_MINUTES)
+
+
+def _words_of_a_soak(given: argparse.Namespace) -> Sequence[str]:
+    """Return what a soak on a copy is told: how long, from which seed, with how much patience."""
+    length = {"--checkouts": given.checkouts, "--minutes": given.minutes, "--hours": given.hours}
+    chosen = {word: value for word, value in length.items() if value}
+    chosen |= {"--seed": given.seed, "--gap": given.gap, "--patience": given.patience}
+    return [str(part) for pair in chosen.items() for part in pair]
 
 
 def _plan(given: argparse.Namespace) -> Sequence[object]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tooling.local.instance import REPOSITORY, Instance
 from tooling.local.ledger import Ledger
+from tooling.local.origin import commit, machine
 from tooling.soak.guards import DOMAINS, ENGINE, Guard
 from tooling.soak.report import NAME
 from tooling.soak.verdict import Wrong
@@ -22,28 +23,61 @@ _MUST_SEE = (Wrong.DOUBLED, Wrong.GHOST)
 LAYERS = {"the engine": ENGINE, "the domains": DOMAINS}
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a soak with ``arguments`` on a copy without guards; 0 if the violations were seen.
+def run(arguments: Sequence[str], *, command: str, folder: Path | None) -> int:
+    """Run soaks on copies without guards; 0 if the violations were seen.
 
     Once without the engine's guards and once without the domains': without both, messages breed
     until nothing gets as far as a charge.
+
+    Args:
+        arguments: of both soaks.
+        command: by which this was asked for.
+        folder: where to write a report; None writes none.
     """
-    seen: Counter[str] = Counter()
-    audited = 0
-    for name, guards in LAYERS.items():
-        said = _soak_without(name, guards, arguments)
-        if said is None:
+    said = {}
+    for layer, guards in LAYERS.items():
+        one = _soak_without(layer, guards, arguments)
+        if one is None:
             print("the soak without guards did not come to its end, so nothing is known")
             return 1
-        seen += Counter(said["classes"])
-        audited += len(said["audit"]["findings"])
-    print(f"\nwithout guards: {dict(seen) or 'nothing'}; the audit has {audited} findings")
-    blind = [wrong for wrong in _MUST_SEE if wrong not in seen]
-    if blind or not audited:
-        print(f"NOT SEEN: {', '.join(blind) or 'anything by the audit'}")
-        return 1
-    print("the instruments see")
-    return 0
+        said[layer] = one
+    seen = sum((Counter(one["classes"]) for one in said.values()), Counter())
+    audited = sum(len(one["audit"]["findings"]) for one in said.values())
+    not_seen = [str(wrong) for wrong in _MUST_SEE if not seen[wrong]]
+    if not audited:
+        not_seen.append("anything by the audit")
+    page = _page(said, command=command, not_seen=not_seen)
+    print(f"\n{page}")
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "negative-control.md").write_text(page)
+    return 1 if not_seen else 0
+
+
+def _page(said: Mapping[str, Mapping[str, Any]], *, command: str, not_seen: Sequence[str]) -> str:
+    verdict = f"NOT SEEN: {', '.join(not_seen)}" if not_seen else "the instruments see"
+    lines = [
+        f"# Negative control: {verdict}",
+        "",
+        f"`{command}` at {commit()}, on {machine()}. Each column is a soak over a copy without",
+        "some of its guards; these violations are what the instruments saw.",
+        "",
+        f"| | {' | '.join(f'without the guards of {layer}' for layer in said)} |",
+        f"|---|{'---|' * len(said)}",
+    ]
+    rows: dict[str, Mapping[str, object]] = {
+        "taken away": {layer: ", ".join(g.name for g in LAYERS[layer]) for layer in said},
+        "checkouts accepted": {layer: one["accepted"] for layer, one in said.items()},
+        **{wrong: {layer: one["classes"][wrong] for layer, one in said.items()} for wrong in Wrong},
+        "findings of the audit": {
+            layer: len(one["audit"]["findings"]) for layer, one in said.items()
+        },
+    }
+    lines += [
+        f"| {name} | {' | '.join(str(row[layer]) for layer in said)} |"
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _soak_without(

@@ -1,17 +1,12 @@
 """The soak's report: for people on the console and in Markdown, for machines in JSON."""
 
 import json
-import os
-import platform
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import psutil
-
-from tooling.local.instance import REPOSITORY
+from tooling.local.origin import commit, machine
 from tooling.soak.injector import Injected
 from tooling.soak.plan import BROKER_RESTARTS, KILLS
 from tooling.soak.recovering import Recovered, percentile
@@ -147,28 +142,6 @@ class Report:
         findings = self.audit["findings"]
         count = len(findings) if isinstance(findings, list) else 0
         return f"{'ok' if self.audit['ok'] else 'NOT OK'}, {count} findings"
-
-
-def commit() -> str:
-    """Return the commit that is checked out, and whether files differ from it."""
-    git = ["git", "-C", str(REPOSITORY)]
-    try:
-        head = subprocess.run(
-            [*git, "rev-parse", "--short", "HEAD"], capture_output=True, check=True
-        )
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "a copy without history"
-    return head.stdout.decode().strip() + (" with changes" if changed.stdout else "")
-
-
-def machine() -> str:
-    """Return what it ran on, in words."""
-    memory = psutil.virtual_memory().total / 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
 
 
 def write(report: Report, folder: Path, *, name: str) -> Path:

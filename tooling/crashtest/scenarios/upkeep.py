@@ -129,10 +129,12 @@ def _not_clean(stage: Stage, placed: Sequence[Placed]) -> list[str]:
     """Given back, asked about, and the findings closed."""
     ids = [each.checkout_id for each in placed]
     found = Finding.objects.using("default").filter(closed_at=None, saga_id__in=ids)
-    if open_ones := [f"audit: {each.what}" for each in found]:
+    if open_ones := [f"audit: {finding.what}" for finding in found]:
         _sweep(stage, placed)
-        for each in found.filter(mend=Mend.ASK).values_list("saga_id", flat=True).distinct():
-            stage.operator.press(each, "ask")
+        to_ask = set(found.filter(mend=Mend.ASK).values_list("saga_id", flat=True))
+        for each in placed:
+            if each.checkout_id in to_ask:
+                stage.operator.press(each.checkout_id, "ask")
         return open_ones
     return [fault for fault in _not_given_back(stage, placed) if "SUCCEEDED" not in fault]
 
