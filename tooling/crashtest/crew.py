@@ -83,6 +83,8 @@ def helped_by(number: int) -> Iterator[Crew]:
             helper.terminate()
         for helper in helpers:
             helper.join()
+        # What nobody took any more must not keep this process from ending.
+        crew.cases.cancel_join_thread()
 
 
 def _help(

@@ -3,10 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import httpx
+from django.db import DatabaseError
 from django.db.models import Q
 
 from sagas.audit import runs
@@ -181,7 +183,8 @@ def _looks(
     last, patience = begun, _NEXT_DEATH if deaths else _PATIENCE
     while time.time() - last < patience:
         if time.monotonic() - nudged > _NUDGE_EVERY:
-            scenario.nudge(stage, placed)
+            with suppress(DatabaseError):  # somebody else was at the row; there is a next time
+                scenario.nudge(stage, placed)
             nudged = time.monotonic()
         yield
         time.sleep(_LOOK_EVERY)

@@ -104,8 +104,13 @@ def _time_passes(stage: Stage, placed: Sequence[Placed]) -> None:
     hearing.time_passes(stage.shop, [each.checkout_id for each in placed])
     endpoints = WebhookEndpoint.objects.using("notifications")
     endpoints.filter(busy_until__lt=Now() + _LEASE - _AT_WORK).update(busy_until=None)
-    waiting = _deliveries_of(stage, placed).filter(status=DeliveryStatus.PENDING)
-    waiting.filter(next_attempt_at__lt=Now() + _LEASE - _AT_WORK).update(next_attempt_at=Now())
+    waiting = WebhookDelivery.objects.using("notifications").filter(
+        # Without a join, so that a row that was delivered meanwhile is looked at once more.
+        pk__in=list(_deliveries_of(stage, placed).values_list("pk", flat=True)),
+        status=DeliveryStatus.PENDING,
+        next_attempt_at__lt=Now() + _LEASE - _AT_WORK,
+    )
+    waiting.update(next_attempt_at=Now())
     stage.shop.ask_for("notifications.look_for_webhooks", queue="outgoing")
 
 
