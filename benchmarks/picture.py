@@ -33,7 +33,14 @@ def main(report: Path, picture: Path) -> None:
             figures = [figure_of(each) for each in rounds if each["contender"] == name]
             panel.barh(place, median(figures), color=_OTHERS if place + 1 < len(names) else _OURS)
             panel.hlines(place, min(figures), max(figures), color=_INK)
-            panel.text(max(figures), place, f"  {median(figures):.0f}", color=_INK, va="center")
+            panel.annotate(
+                f"{median(figures):.0f}",
+                (max(figures), place),
+                xytext=(6, 0),
+                textcoords="offset points",
+                color=_INK,
+                va="center",
+            )
         panel.set_title(title, color=_INK, fontsize=10, loc="left")
         panel.set_yticks(range(len(names)), names)
         panel.tick_params(colors=_INK, length=0)
