@@ -37,13 +37,23 @@ _KEPT = ("django_content_type", "auth_permission")
 
 
 def _sql_flush(
-    style: Style, connection: BaseDatabaseWrapper, *, reset_sequences: bool, allow_cascade: bool
+    style: Style, connection: BaseDatabaseWrapper, *, reset_sequences: bool, **_: bool
 ) -> list[str]:
-    """Return what empties all tables but those that are the same for every test."""
+    """Return what empties the tables that have rows, but those that are the same for every test.
+
+    To truncate an empty table costs as much, and most of them are.
+    """
     names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    tables = [name for name in names if name not in _KEPT]
+    asked = " UNION ALL ".join(
+        f"SELECT '{name}' WHERE EXISTS (SELECT FROM {connection.ops.quote_name(name)})"  # noqa: S608
+        for name in names
+        if name not in _KEPT
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(asked)
+        filled = [name for (name,) in cursor.fetchall()]
     return connection.ops.sql_flush(
-        style, tables, reset_sequences=reset_sequences, allow_cascade=allow_cascade
+        style, filled, reset_sequences=reset_sequences, allow_cascade=True
     )
 
 
