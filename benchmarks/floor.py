@@ -49,10 +49,9 @@ _TIME = re.compile(r"'\d{4}-\d\d-\d\d [^']*'::timestamptz")
 
 @dataclass(frozen=True)
 class Floor:
-    """The scripts' database, and the statements of a checkout's steps."""
+    """The scripts, on their database."""
 
     environment: Mapping[str, str]
-    statements: int
 
     def take_in(self, checkouts: int) -> int:
         """Take so many checkouts in, and return what ``run`` finds them by."""
@@ -104,7 +103,8 @@ def prepare(environment: Mapping[str, str]) -> Floor:
     numbers: dict[str, int] = {}
     _INTAKE.write_text("\n".join(_script(taken_in, numbers)))
     _STEPS.write_text("\n".join(_script(done, numbers)))
-    return Floor(given, len(done))
+    print(f"a checkout's steps are {len(done)} statements\n")
+    return Floor(given)
 
 
 def _copy_tables(one: str, other: str) -> None:
@@ -150,13 +150,12 @@ def _varied(literal: str, numbers: dict[str, int]) -> str:
 
 def _run_one() -> tuple[list[str], list[str]]:
     """Run one checkout; return the statements of its intake and of its steps, in their order."""
-    from benchmarks.system import place, set_up_django
+    from benchmarks.system import do_all_steps, place, set_up_django
 
     set_up_django()
     from django.db import connections
 
-    from sagas import executor
-    from sagas.models import COMPLETE, DATABASE, Direction, Saga
+    from sagas.models import COMPLETE, DATABASE, Saga
 
     log: deque[dict[str, str]] = deque()
     for connection in connections.all():
@@ -169,12 +168,7 @@ def _run_one() -> tuple[list[str], list[str]]:
         taken_in = [each["sql"] for each in log]
         saga = Saga.objects.using(DATABASE).latest("created_at")
         log.clear()
-        for step in saga.definition.steps:
-            executor.run(
-                executor.Attempt(
-                    saga_id=saga.pk, step=step.name, direction=Direction.DO, epoch=saga.epoch
-                )
-            )
+        do_all_steps(saga)
         done = [each["sql"] for each in log]
         if Saga.objects.using(DATABASE).exclude(state=COMPLETE).exists():
             raise SystemExit("the checkout that was to be written down is not complete")

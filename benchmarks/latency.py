@@ -25,9 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import system
 from benchmarks.contenders import dbos_runner, naive_runner
 from benchmarks.cpu import Meter
-from benchmarks.system import System, percentile
+from benchmarks.system import System
 from tooling.local.instance import REPOSITORY
 from tooling.local.stack import WORKERS
+from tooling.soak.recovering import percentile
 
 _WARM_UP = 50
 _SHOPPERS = 8

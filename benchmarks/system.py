@@ -3,10 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import TYPE_CHECKING
 
 from tooling.demo.main import forget
 from tooling.local import stack
@@ -17,10 +18,14 @@ from tooling.local.services import embedded
 from tooling.local.stack import WORKERS, Ports, journal_of, mails_of, supervise
 from tooling.local.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from sagas.models import Saga
+
 SKUS = ("MUG-BLUE", "TEAPOT", "TOWEL")
 _PLENTY = 1_000_000
 _LOOK_EVERY = 0.1
-_PATIENCE = 300.0
+#: Seconds: a backlog of some thousands takes a while.
+_PATIENCE = 3600.0
 
 _numbers = count(1)
 
@@ -126,6 +131,19 @@ def place(*skus: str) -> None:
     intake.place(principal="bench", idempotency_key=key, body=order(*skus))
 
 
+def do_all_steps(saga: "Saga") -> None:
+    """Run the steps of a checkout one after the other in this process, without messages."""
+    from sagas import executor
+    from sagas.models import Direction
+
+    for step in saga.definition.steps:
+        executor.run(
+            executor.Attempt(
+                saga_id=saga.pk, step=step.name, direction=Direction.DO, epoch=saga.epoch
+            )
+        )
+
+
 def until(done: Callable[[], bool]) -> float:
     """Wait until it is so, and return the seconds that it took."""
     begun = time.monotonic()
@@ -159,9 +177,3 @@ def all_heard() -> bool:
         entries = inbox._base_manager.using(inbox.database)
         heard += entries.filter(status=Handling.DONE).count()
     return heard >= told
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that ``share`` of all are not above (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]

@@ -6,13 +6,11 @@ start unsafe. `make run`, `make demo` and `make test` set MAKEGOOD_ENV themselve
 
 import warnings
 from pathlib import Path
-from typing import Any
 
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from config import admin_theme
+from config import admin_theme, logs
 from config.csp import POLICY
 from config.safety import StripeAccess, refuse_unsafe_production
 
@@ -413,69 +411,12 @@ WHITENOISE_AUTOREFRESH = not PRODUCTION
 # Logs ---------------------------------------------------------------------------------
 
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")
-_log_chain: list[structlog.types.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso"),
-]
-_log_renderer: list[structlog.types.Processor] = (
-    [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    if PRODUCTION
-    else [
-        structlog.dev.ConsoleRenderer(
-            colors=False, exception_formatter=structlog.dev.plain_traceback
-        )
-    ]
-)
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "event": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_log_renderer,
-            ],
-            "foreign_pre_chain": _log_chain,
-        },
-    },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "event"}},
-    "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        # One line for every request to the provider says nothing that history does not, and the
-        # SDK's debug lines would quote what was sent.
-        "httpx": {"level": "WARNING"},
-        "stripe": {"level": "WARNING"},
-        # "received" and "succeeded" for each message: the saga's history has both, and it costs
-        # a worker as much as a statement to say so.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
 #: Who is mailed when a saga or a payment waits for a human.
 ALERT_EMAILS: list[str] = env.list("ALERT_EMAILS", [])
 if ALERT_EMAILS:
     ADMINS = [("Alerts", address) for address in ALERT_EMAILS]
     SERVER_EMAIL = DEFAULT_FROM_EMAIL
-    LOGGING["handlers"]["alerts"] = {
-        "class": "django.utils.log.AdminEmailHandler",
-        "level": "CRITICAL",
-        "formatter": "event",
-    }
-    for _alerting in ("sagas", "sagas.events", "payments", "notifications"):
-        LOGGING["loggers"][f"{_alerting}.alerts"] = {"handlers": ["alerts"]}
-
-structlog.configure(
-    processors=[
-        structlog.stdlib.filter_by_level,
-        *_log_chain,
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+LOGGING = logs.configured(level=LOG_LEVEL, as_json=PRODUCTION, mail_alerts=bool(ALERT_EMAILS))
 
 if PRODUCTION:
     refuse_unsafe_production(

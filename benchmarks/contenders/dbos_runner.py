@@ -27,6 +27,6 @@ def running(environment: Mapping[str, str]) -> Iterator[Contender]:
         "MAIL_ADDRESS": runner.mail_address(environment),
     }
     python = python_with(_HERE / "requirements-dbos.txt")
-    command = [str(python), str(_HERE / "dbos_shop.py")]
+    command = [str(python), "-m", "benchmarks.contenders.dbos_shop"]
     with runner.running("DBOS", command, given) as contender:
         yield contender

@@ -7,24 +7,19 @@ crash finds its row by the checkout's id. Events and history rows, which our che
 left out.
 """
 
-import json
 import os
-import smtplib
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from email.message import EmailMessage
 from uuid import uuid4
 
-import httpx
 from dbos import DBOS, DBOSConfig
 from psycopg_pool import ConnectionPool
 
+from benchmarks.contenders import shared
+
 _THREADS = int(os.environ.get("DBOS_THREADS", "16"))
 _WARM_UP = 50
-_SKUS = ("MUG-BLUE", "TEAPOT", "TOWEL")
-_PRICE = 1500
 
 _SCHEMA = {
     "orders": """
@@ -60,18 +55,12 @@ _SCHEMA = {
 }
 
 _pools: dict[str, ConnectionPool] = {}
-_provider = httpx.Client(
-    base_url=os.environ["FAKE_PROVIDER_URL"],
-    headers={"Authorization": "Bearer sk_test_fakepay"},
-    timeout=5.0,
-    trust_env=False,
-)
 
 
 @DBOS.step()
 def create_order(checkout_id: str, number: int) -> dict[str, object]:
     """Make the order and its two lines."""
-    order_id, total = uuid4(), 3 * _PRICE
+    order_id, total = uuid4(), 3 * shared.PRICE
     with _pools["orders"].connection() as connection:
         made = connection.execute(
             "INSERT INTO orders (id, checkout_id, email, address, total, currency, status)"
@@ -79,11 +68,11 @@ def create_order(checkout_id: str, number: int) -> dict[str, object]:
             [order_id, checkout_id, "ada@example.org", "1 Road, Bath BA1, GB", total],
         )
         if made.rowcount:
-            for sku, quantity in _lines(number):
+            for sku, quantity in shared.lines(number):
                 connection.execute(
                     "INSERT INTO lines (order_id, sku, quantity, unit_price)"
                     " VALUES (%s, %s, %s, %s)",
-                    [order_id, sku, quantity, _PRICE],
+                    [order_id, sku, quantity, shared.PRICE],
                 )
     return {"order_id": str(order_id), "total": total}
 
@@ -98,7 +87,7 @@ def reserve_inventory(checkout_id: str, number: int) -> str:
             " ON CONFLICT (checkout_id) DO NOTHING",
             [reservation_id, checkout_id],
         )
-        for sku, quantity in sorted(_lines(number)) if made.rowcount else ():
+        for sku, quantity in sorted(shared.lines(number)) if made.rowcount else ():
             connection.execute(
                 "UPDATE stock SET reserved = reserved + %s WHERE sku = %s", [quantity, sku]
             )
@@ -118,30 +107,17 @@ def charge_payment(checkout_id: str, amount: int) -> str:
             " VALUES (%s, %s, %s, 'EUR', 'CREATED') ON CONFLICT (checkout_id) DO NOTHING",
             [uuid4(), checkout_id, amount],
         )
-    intent = _post(
-        "/v1/payment_intents",
-        f"{checkout_id}-intent",
-        {"amount": str(amount), "currency": "eur", "metadata[payment_id]": checkout_id},
-    )
+    ref = shared.make_intent(checkout_id, amount)
     with _pools["payments"].connection() as connection:
         connection.execute(
-            "UPDATE payments SET ref = %s WHERE checkout_id = %s", [intent["id"], checkout_id]
+            "UPDATE payments SET ref = %s WHERE checkout_id = %s", [ref, checkout_id]
         )
-    confirmed = _post(
-        f"/v1/payment_intents/{intent['id']}/confirm",
-        f"{checkout_id}-charge",
-        {
-            "payment_method_data[type]": "card",
-            "payment_method_data[card][token]": "tok_success",
-        },
-    )
-    if confirmed["status"] != "succeeded":
-        raise RuntimeError(f"the charge is {confirmed['status']}")
+    shared.confirm_intent(checkout_id, ref)
     with _pools["payments"].connection() as connection:
         connection.execute(
             "UPDATE payments SET status = 'SUCCEEDED' WHERE checkout_id = %s", [checkout_id]
         )
-    return str(intent["id"])
+    return ref
 
 
 @DBOS.step()
@@ -162,13 +138,7 @@ def send_confirmation(checkout_id: str) -> None:
             " VALUES (%s, %s, 'ada@example.org', 'PENDING') ON CONFLICT (checkout_id) DO NOTHING",
             [uuid4(), checkout_id],
         )
-    mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = "Confirmed", "shop@localhost", "ada@example.org"
-    mail["Message-ID"] = f"<dbos.{checkout_id}@localhost>"
-    mail.set_content(f"Your order {checkout_id} is confirmed.")
-    host, port = os.environ["MAIL_ADDRESS"].rsplit(":", 1)
-    with smtplib.SMTP(host, int(port), timeout=8) as server:
-        server.send_message(mail)
+    shared.send_mail(checkout_id)
     with _pools["notifications"].connection() as connection:
         connection.execute(
             "UPDATE messages SET status = 'SENT' WHERE checkout_id = %s", [checkout_id]
@@ -200,13 +170,7 @@ def main() -> None:
     with _connections():
         DBOS.launch()
         _run(_WARM_UP)
-        print("ready", flush=True)
-        for line in sys.stdin:
-            verb, number = line.split()
-            if verb == "each":
-                print(json.dumps({"each": [_run(1) for _ in range(int(number))]}), flush=True)
-            else:
-                print(json.dumps({"seconds": _run(int(number))}), flush=True)
+        shared.serve(_run)
         DBOS.destroy()
 
 
@@ -231,17 +195,6 @@ def _connections() -> Iterator[None]:
     finally:
         for pool in _pools.values():
             pool.close()
-
-
-def _lines(number: int) -> list[tuple[str, int]]:
-    return [(_SKUS[number % len(_SKUS)], 1), (_SKUS[(number + 1) % len(_SKUS)], 2)]
-
-
-def _post(path: str, key: str, form: dict[str, str]) -> dict[str, object]:
-    answer = _provider.post(path, data=form, headers={"Idempotency-Key": key})
-    answer.raise_for_status()
-    found: dict[str, object] = answer.json()
-    return found
 
 
 if __name__ == "__main__":

@@ -5,29 +5,25 @@ It speaks what ``dbos_shop`` speaks. The same domain work, in five databases: no
 checkout whose message or worker is lost, and a task that runs again does its work again.
 """
 
-import json
 import os
 import subprocess
 import sys
 import time
-from email.message import EmailMessage
-from smtplib import SMTP
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import django
-import httpx
 from celery import Celery, chain
 from django.conf import settings
 from django.db import connections, models, transaction
+
+from benchmarks.contenders import shared
 
 _DATABASES = ("default", "orders", "inventory", "payments", "notifications")
 _WORKERS = 6
 _WARM_UP = 50
 _LOOK_EVERY = 0.02
-_SKUS = ("MUG-BLUE", "TEAPOT", "TOWEL")
-_PRICE = 1500
 
 
 def _database(alias: str) -> dict[str, Any]:
@@ -55,13 +51,6 @@ app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
     worker_prefetch_multiplier=1,
-)
-
-_provider = httpx.Client(
-    base_url=os.environ["FAKE_PROVIDER_URL"],
-    headers={"Authorization": "Bearer sk_test_fakepay"},
-    timeout=5.0,
-    trust_env=False,
 )
 
 
@@ -178,13 +167,13 @@ def create_order(checkout_id: str) -> None:
             checkout_id=checkout.pk,
             email="ada@example.org",
             address="1 Road, Bath BA1, GB",
-            total=3 * _PRICE,
+            total=3 * shared.PRICE,
             currency="EUR",
             status="PENDING",
         )
-        for sku, quantity in _lines(checkout.number):
+        for sku, quantity in shared.lines(checkout.number):
             Line.objects.using("orders").create(
-                order=order, sku=sku, quantity=quantity, unit_price=_PRICE
+                order=order, sku=sku, quantity=quantity, unit_price=shared.PRICE
             )
     checkout.total = order.total
     _reach(checkout, "ORDER_CREATED")
@@ -196,7 +185,7 @@ def reserve_inventory(checkout_id: str) -> None:
     checkout = Checkout.objects.get(pk=checkout_id)
     with transaction.atomic(using="inventory"):
         reservation = Reservation.objects.using("inventory").create(checkout_id=checkout.pk)
-        for sku, quantity in sorted(_lines(checkout.number)):
+        for sku, quantity in sorted(shared.lines(checkout.number)):
             stock = Stock.objects.using("inventory").select_for_update().get(sku=sku)
             if stock.on_hand - stock.reserved < quantity:
                 raise RuntimeError(f"{sku} is out of stock")
@@ -215,17 +204,9 @@ def charge_payment(checkout_id: str) -> None:
     payment = Payment.objects.using("payments").create(
         checkout_id=checkout.pk, amount=checkout.total, currency="EUR", status="CREATED"
     )
-    amount = {"amount": str(payment.amount), "currency": "eur"}
-    intent = _post("/v1/payment_intents", f"{checkout_id}-intent", amount)
-    payment.ref = str(intent["id"])
+    payment.ref = shared.make_intent(checkout_id, payment.amount)
     payment.save()
-    card = {
-        "payment_method_data[type]": "card",
-        "payment_method_data[card][token]": "tok_success",
-    }
-    confirmed = _post(f"/v1/payment_intents/{payment.ref}/confirm", f"{checkout_id}-charge", card)
-    if confirmed["status"] != "succeeded":
-        raise RuntimeError(f"the charge is {confirmed['status']}")
+    shared.confirm_intent(checkout_id, payment.ref)
     payment.status = "SUCCEEDED"
     payment.save()
     _reach(checkout, "PAYMENT_CHARGED")
@@ -248,13 +229,7 @@ def send_confirmation(checkout_id: str) -> None:
     message = Message.objects.using("notifications").create(
         checkout_id=checkout.pk, recipient="ada@example.org", status="PENDING"
     )
-    mail = EmailMessage()
-    mail["Subject"], mail["From"], mail["To"] = "Confirmed", "shop@localhost", message.recipient
-    mail["Message-ID"] = f"<naive.{checkout_id}@localhost>"
-    mail.set_content(f"Your order {checkout_id} is confirmed.")
-    host, port = os.environ["MAIL_ADDRESS"].rsplit(":", 1)
-    with SMTP(host, int(port), timeout=8) as server:
-        server.send_message(mail)
+    shared.send_mail(checkout_id)
     message.status = "SENT"
     message.save()
     _reach(checkout, "COMPLETE")
@@ -268,18 +243,14 @@ def main() -> None:
     for model in _MODELS:
         with connections[model._meta.app_label].schema_editor() as editor:
             editor.create_model(model)
-    Stock.objects.using("inventory").bulk_create(Stock(sku=sku, on_hand=10**9) for sku in _SKUS)
+    Stock.objects.using("inventory").bulk_create(
+        Stock(sku=sku, on_hand=10**9) for sku in shared.SKUS
+    )
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.contenders.naive_shop", "worker"]
     with subprocess.Popen([*command, "-c", str(_WORKERS), "-l", "WARNING"]) as worker:
         try:
             _run(_WARM_UP)
-            print("ready", flush=True)
-            for line in sys.stdin:
-                verb, number = line.split()
-                if verb == "each":
-                    print(json.dumps({"each": [_run(1) for _ in range(int(number))]}), flush=True)
-                else:
-                    print(json.dumps({"seconds": _run(int(number))}), flush=True)
+            shared.serve(_run)
         finally:
             worker.terminate()
 
@@ -297,14 +268,3 @@ def _run(checkouts: int) -> float:
 def _reach(checkout: Checkout, status: str) -> None:
     checkout.status = status
     checkout.save()
-
-
-def _lines(number: int) -> list[tuple[str, int]]:
-    return [(_SKUS[number % len(_SKUS)], 1), (_SKUS[(number + 1) % len(_SKUS)], 2)]
-
-
-def _post(path: str, key: str, form: dict[str, str]) -> dict[str, object]:
-    answer = _provider.post(path, data=form, headers={"Idempotency-Key": key})
-    answer.raise_for_status()
-    found: dict[str, object] = answer.json()
-    return found

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from tooling.local.instance import REPOSITORY
+
 _GRACE = 60.0
 #: The control plane's database, and one for each domain.
 _DATABASES = ("", "orders", "inventory", "payments", "notifications")
@@ -65,7 +67,12 @@ def running(
 ) -> Iterator[Contender]:
     """Keep a contender running until the block ends."""
     with subprocess.Popen(
-        command, env=dict(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=dict(environment),
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdin is not None
         try:

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ _IN_VAIN = 2
 _LOOK_EVERY = 0.2
 _NUDGE_EVERY = 0.4
 #: What a scenario may raise when the shop does not do what it must.
-PLAY_FAILED = (NeverAnswered, NotReady, TimeoutError, httpx.HTTPError)
+PLAY_FAILED = (NeverAnswered, NotReady, TimeoutError, httpx.HTTPError, DatabaseError)
 
 
 @dataclass
@@ -100,20 +100,17 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
     """Run a case and return what came of it."""
     begun = time.time()
     report, placed = Report(case), list[Placed]()
-    with dying(stage.shop, case) as deaths:
-        try:
-            in_vain = 0
-            for _ in range(_PLAYS):
-                before = len(deaths.hits)
-                placed += scenario.play(stage, case.count)
-                _wait(stage, scenario, placed, deaths, since=begun)
-                in_vain = in_vain + 1 if len(deaths.hits) == before else 0
-                if not deaths.missing or in_vain == _IN_VAIN:
-                    break
-        except PLAY_FAILED as error:
-            # The other cases are still worth running; this one is wrong.
-            report.faults.append(f"could not be played: {type(error).__name__} {error}")
-    report.faults += _rest(stage, scenario, placed, since=begun, deaths=len(deaths.hits))
+    with dying(stage.shop, case) as deaths, _noting_failure(report):
+        in_vain = 0
+        for _ in range(_PLAYS):
+            before = len(deaths.hits)
+            placed += scenario.play(stage, case.count)
+            _wait(stage, scenario, placed, deaths, since=begun)
+            in_vain = in_vain + 1 if len(deaths.hits) == before else 0
+            if not deaths.missing or in_vain == _IN_VAIN:
+                break
+    with _noting_failure(report):
+        report.faults += _rest(stage, scenario, placed, since=begun, deaths=len(deaths.hits))
     report.ended, report.checkouts = deaths.by_order(), len(placed)
     report.missing = {
         order: few
@@ -124,6 +121,15 @@ def run(stage: Stage, case: Case, scenario: Scenario) -> Report:
         report.to_rest = time.time() - deaths.hits[-1].at
     report.seconds = time.time() - begun
     return report
+
+
+@contextmanager
+def _noting_failure(report: Report) -> Iterator[None]:
+    """Call a case wrong that cannot be played: the others are still worth running."""
+    try:
+        yield
+    except PLAY_FAILED as error:
+        report.faults.append(f"could not be played: {type(error).__name__} {error}")
 
 
 def _wait(
@@ -183,8 +189,7 @@ def _looks(
     last, patience = begun, _NEXT_DEATH if deaths else _PATIENCE
     while time.time() - last < patience:
         if time.monotonic() - nudged > _NUDGE_EVERY:
-            with suppress(DatabaseError):  # somebody else was at the row; there is a next time
-                scenario.nudge(stage, placed)
+            scenario.nudge(stage, placed)
             nudged = time.monotonic()
         yield
         time.sleep(_LOOK_EVERY)

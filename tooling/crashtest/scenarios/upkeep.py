@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from inventory.services import receive_stock
 from orders.models import Draft
 from payments.models import Payment, PaymentMethod, Status
 from sagas.auditor import Mend
-from sagas.models import AuditRun, Finding
+from sagas.models import COMPLETE, AuditRun, Finding, Saga
 from tooling.crashtest.people import Placed, all_at_once
 from tooling.crashtest.scenario import (
     COMPLETED,
@@ -136,7 +137,17 @@ def _not_clean(stage: Stage, placed: Sequence[Placed]) -> list[str]:
             if each.checkout_id in to_ask:
                 stage.operator.press(each.checkout_id, "ask")
         return open_ones
-    return [fault for fault in _not_given_back(stage, placed) if "SUCCEEDED" not in fault]
+    # What was given back past us leaves its payment SUCCEEDED, and the order stands.
+    standing = _standing(placed)
+    undone = [each for each in placed if each.checkout_id not in standing]
+    return _not_given_back(stage, undone)
+
+
+def _standing(placed: Sequence[Placed]) -> set[UUID]:
+    complete = Saga.objects.using("default").filter(
+        pk__in=[each.checkout_id for each in placed], state=COMPLETE
+    )
+    return set(complete.values_list("pk", flat=True))
 
 
 def _stays_cancelled(stage: Stage, count: int) -> Sequence[Placed]:
