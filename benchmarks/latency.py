@@ -15,8 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 
@@ -36,8 +36,6 @@ _BUYERS = 64
 _SHARE_OF_CAPACITY = 0.7
 _HOT = "HOT"
 _REPORT = REPOSITORY / "build" / "bench" / "latency.json"
-
-_keys = count(1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +194,7 @@ class Posted:
 
 def _post(client: httpx.Client, *skus: str) -> Posted:
     at = time.time()
-    key = {"Idempotency-Key": f"latency-{next(_keys)}"}
+    key = {"Idempotency-Key": str(uuid4())}
     answer = client.post("/api/v1/checkouts", json=system.order(*skus), headers=key)
     answer.raise_for_status()
     return Posted(answer.json()["id"], at, time.time() - at)
