@@ -30,6 +30,7 @@ from tooling.crashtest.recording import Recording, chosen, meetings, unpassed
 from tooling.crashtest.running import Report, record, run
 from tooling.crashtest.scenario import Scenario, Stage
 from tooling.crashtest.scenarios import ALL
+from tooling.crashtest.scenarios.outgoing import add_endpoints
 from tooling.crashtest.scenarios.upkeep import restock
 from tooling.crashtest.shop import Shop
 from tooling.crashtest.source import product
@@ -58,6 +59,7 @@ def play(shop: Shop, crew: Crew, given: argparse.Namespace, *, begun: float) -> 
 def _play(stage: Stage, crew: Crew, given: argparse.Namespace, begun: float) -> int:
     if given.order:
         return _tell(_run_all(stage, crew, [_one(given)]), {})
+    add_endpoints(stage)
     recordings = [_recorded(stage, scenario) for scenario in ALL if _may_record(scenario, given)]
     names = {point.name for point in points(product(REPOSITORY))} - _NOT_PLAYED.keys()
     partly = bool(given.only or given.scenario)

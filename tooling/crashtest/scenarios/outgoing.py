@@ -92,6 +92,11 @@ def _tried(stage: Stage, placed: Sequence[Placed]) -> int:
     return _deliveries_of(stage, placed).filter(attempts__gte=1).count()
 
 
+def add_endpoints(stage: Stage) -> None:
+    """Let staff add this test's endpoints: a recording that did would promise it for each play."""
+    _turn(stage, "turn-off")
+
+
 def _turn(stage: Stage, verb: str) -> None:
     """Turn this test's endpoints on or off: the rows of those that are off cost every event."""
     for number in range(_ENDPOINTS):
