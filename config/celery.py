@@ -13,6 +13,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.db import close_old_connections, connections
 
+from config import redis_transport
+
+redis_transport.install()
 app = Celery("makegood")
 
 _AMQP = settings.BROKER_URL.startswith(("amqp", "pyamqp"))
