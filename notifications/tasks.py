@@ -13,18 +13,18 @@ log = structlog.get_logger(__name__)
 
 #: Notices that one task sends at the most: what a worker can do before the next tick.
 _BATCH = 50
-#: Seconds after which a conversation that trickles is cut off; its attempt is then lost.
-_LIMIT, _HARD_LIMIT = 45, 60
+#: Seconds after which a conversation that trickles ends with its process; its attempt is lost.
+_LIMIT = 60
 
 
-@shared_task(name=notices.SEND, soft_time_limit=_LIMIT * 4, time_limit=_HARD_LIMIT * 4)
+@shared_task(name=notices.SEND, time_limit=_LIMIT * 4)
 def send_notices(**_: Any) -> None:
     """Send the mails about products that are due."""
     if notices.send_due(limit=_BATCH) == _BATCH:
         notices.ask_to_send()
 
 
-@shared_task(name=queueing.DELIVER, soft_time_limit=_LIMIT, time_limit=_HARD_LIMIT)
+@shared_task(name=queueing.DELIVER, time_limit=_LIMIT)
 def deliver_webhooks(*, endpoint_id: str, **_: Any) -> None:
     """Send what is due at one endpoint, and ask for another turn if more is."""
     if sending.deliver_due(UUID(endpoint_id)):

@@ -87,6 +87,9 @@ class Step:
         transient: further exceptions that time may heal, beside lost connections and time-outs.
         pivot: the point of no return; after it the saga only goes forward.
         takes_money: it takes the shopper's money; where no step says so, the pivot does.
+        joins: run it in the same message as the step before, by the same worker, which saves a
+            trip through the broker; for steps that may wait for the same pool. ``queue`` is for
+            when recovery begins with it.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Step:
     transient: tuple[type[Exception], ...] = ()
     pivot: bool = False
     takes_money: bool = False
+    joins: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +194,16 @@ class SagaDefinition:
     def steps_after(self, state: str) -> Sequence[Step]:
         """Return the steps that are left once ``state`` is reached."""
         return self.steps[self._index[state] :]
+
+    def links_after(self, state: str) -> Sequence[Sequence[Step]]:
+        """Return the steps that are left once ``state`` is reached, those of a message together."""
+        links: list[list[Step]] = []
+        for step in self.steps_after(state):
+            if step.joins and links:
+                links[-1].append(step)
+            else:
+                links.append([step])
+        return links
 
     def steps_to_undo(self, state: str) -> Sequence[Step]:
         """Return the steps to undo from forward state ``state``, last first.

@@ -2,6 +2,8 @@
 
 import time
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,11 +25,17 @@ log = structlog.get_logger(__name__)
 _TRANSIENT = (OperationalError, InterfaceError, ConnectionError, TimeoutError)
 
 
+@contextmanager
+def _without_limit(seconds: float) -> Iterator[None]:
+    yield
+
+
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
     """One message's order: run this step of this saga, in this epoch.
 
-    ``timeouts`` are the exceptions by which the caller cuts off an attempt that runs too long.
+    ``limited_to`` is the caller's way to cut a block off after so many seconds, and ``timeouts``
+    are the exceptions by which it does.
     """
 
     saga_id: UUID
@@ -35,6 +43,7 @@ class Attempt:
     direction: Direction
     epoch: int
     worker: str = ""
+    limited_to: Callable[[float], AbstractContextManager[None]] = _without_limit
     timeouts: tuple[type[Exception], ...] = ()
 
 
@@ -130,7 +139,8 @@ def _run_claimed(saga: Saga, attempt: Attempt, part: Part) -> Ending:
         try:
             if settings.STAGING_CHAOS:
                 part = disturbances.staged(part, saga)
-            result = part.act(saga.context)
+            with attempt.limited_to(part.time_limit):
+                result = part.act(saga.context)
         except Exception as error:  # noqa: BLE001  (saved on the saga with type, message and step)
             history.duration_ms = _milliseconds_since(begun)
             _describe(history, error, _classify(error, part, attempt), attempt)

@@ -1,10 +1,10 @@
-"""The thin Celery tasks, and the chains that are made of them: one message a step."""
+"""The thin Celery tasks, and the chains that are made of them: one message for each link."""
 
+from collections.abc import Sequence
 from typing import Any, NoReturn
 from uuid import UUID
 
 import structlog
-from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Task, chain, current_app, shared_task, signals
 from celery.canvas import Signature
 from celery.exceptions import Ignore
@@ -13,7 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from sagas import cutoff, executor
-from sagas.definitions import Limits
+from sagas.definitions import Limits, Step
 from sagas.endings import Ending, Verdict
 from sagas.models import Direction, Saga
 from sagas.participant import crash
@@ -25,16 +25,29 @@ RECOVERY_QUEUE = "recovery"
 #: The task of ``sagas.recovery`` that dispatches one saga; called by name, as it stands above.
 WAKE = "sagas.wake"
 
-#: A wedged child that ignores the soft limit is ended after this many times the limit.
+#: A wedged child that nothing cuts off is ended after this many times its steps' limits.
 _HARD_LIMIT_FACTOR = 3
 #: What publishing may raise while the broker is away or going away.
 BROKER_ERRORS = (BrokerUnreachable, KombuError, ConnectionError, TimeoutError)
 
 
 @shared_task(name="sagas.do_step", bind=True)
-def do_step(self: "Task[Any, Any]", /, *, saga_id: str, step: str, epoch: int, **_: Any) -> None:
-    """Run one forward step; the chain goes on only if it was saved."""
-    _run(self, saga_id, step, epoch, Direction.DO)
+def do_step(
+    self: "Task[Any, Any]",
+    /,
+    *,
+    saga_id: str,
+    step: str,
+    epoch: int,
+    then: Sequence[str] = (),
+    **_: Any,
+) -> None:
+    """Run a forward step, then those that join it, each only if the one before was saved.
+
+    So does the chain with its next link.
+    """
+    for name in (step, *then):
+        _run(self, saga_id, name, epoch, Direction.DO)
 
 
 @shared_task(name="sagas.undo_step", bind=True)
@@ -65,21 +78,18 @@ def publish(saga: Saga) -> bool:
 
 
 def chain_of(saga: Saga) -> Signature:
-    """Build the forward or the backward chain: one task each step, each on its own queue."""
+    """Build the forward or the backward chain: each link on the queue of its first step."""
     match saga.due_direction:
         case Direction.DO:
-            links = [
-                _link(do_step, saga, step.name, step.queue, step.limits)
-                for step in saga.definition.steps_after(saga.state)
-            ]
+            links = [_forward(saga, *steps) for steps in saga.definition.links_after(saga.state)]
         case Direction.UNDO:
             links = [
-                _link(undo_step, saga, step.name, COMPENSATION_QUEUE, step.limits)
+                _link(undo_step, saga, step.name, COMPENSATION_QUEUE, [step.limits])
                 for step in saga.undos_left
             ]
         case _:
             told = saga.definition.after_compensated
-            links = [_link(follow_up, saga, told.name, told.queue, told.limits)] if told else []
+            links = [_link(follow_up, saga, told.name, told.queue, [told.limits])] if told else []
     return chain(*links)
 
 
@@ -106,13 +116,23 @@ def _acknowledge(**_: Any) -> None:
         pass
 
 
-def _link(task: "Task[Any, Any]", saga: Saga, step: str, queue: str, limits: Limits) -> Signature:
-    arguments = {"saga_id": str(saga.pk), "step": step, "epoch": saga.epoch}
-    options: dict[str, Any] = {
-        "queue": queue,
-        "soft_time_limit": limits.seconds,
-        "time_limit": limits.seconds * _HARD_LIMIT_FACTOR,
-    }
+def _forward(saga: Saga, first: Step, *joined: Step) -> Signature:
+    limits = [step.limits for step in (first, *joined)]
+    then = {"then": [step.name for step in joined]} if joined else {}
+    return _link(do_step, saga, first.name, first.queue, limits, **then)
+
+
+def _link(
+    task: "Task[Any, Any]",
+    saga: Saga,
+    step: str,
+    queue: str,
+    limits: Sequence[Limits],
+    **more: Sequence[str],
+) -> Signature:
+    arguments = {"saga_id": str(saga.pk), "step": step, "epoch": saga.epoch, **more}
+    longest = sum(each.seconds for each in limits)
+    options: dict[str, Any] = {"queue": queue, "time_limit": longest * _HARD_LIMIT_FACTOR}
     return task.si(**arguments).set(**options)
 
 
@@ -123,10 +143,10 @@ def _run(task: "Task[Any, Any]", saga_id: str, step: str, epoch: int, direction:
         direction=direction,
         epoch=epoch,
         worker=task.request.hostname or "",
-        timeouts=(SoftTimeLimitExceeded,),
+        limited_to=cutoff.may_take,
+        timeouts=(cutoff.CutOff,),
     )
-    with cutoff.may_be_cut_off():
-        ending = executor.run(attempt)
+    ending = executor.run(attempt)
     if ending.verdict is not Verdict.GO_ON:
         _end_chain(UUID(saga_id), ending)
 

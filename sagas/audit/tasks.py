@@ -9,7 +9,7 @@ from celery import current_app, shared_task
 from sagas.audit import runs
 from sagas.audit.runs import Scope
 from sagas.audit.windows import Window, window_of
-from sagas.cutoff import may_be_cut_off
+from sagas.cutoff import may_take
 from sagas.models import DATABASE
 from sagas.participant import crash
 from sagas.participant.among import clock
@@ -30,18 +30,18 @@ _SOFT, _HARD = LONGEST + 60, LONGEST + 120
 
 # Acknowledged first: a broker that gives a long run to a second worker would double it, and a
 # run that is lost is made up for by the next.
-@shared_task(name="sagas.audit", acks_late=False, soft_time_limit=_SOFT, time_limit=_HARD)
+@shared_task(name="sagas.audit", acks_late=False, time_limit=_HARD)
 def audit(*, everything: bool = False, **_: Any) -> None:
     """Look at what changed since the last run, or at everything, unless another run is at it."""
     if runs.is_running(within=_HARD):
         log.info("audit_runs_already")
         return
     scope = Scope.EVERYTHING if everything else Scope.CHANGED
-    with may_be_cut_off():
+    with may_take(_SOFT):
         runs.run(scope, ledger=_LEDGER, seconds=LONGEST)
 
 
-@shared_task(name="sagas.reconcile", acks_late=False, soft_time_limit=_SOFT, time_limit=_HARD)
+@shared_task(name="sagas.reconcile", acks_late=False, time_limit=_HARD)
 def reconcile(*, since: str = "", until: str = "", **_: Any) -> None:
     """Compare the provider's charges of a window with our payments, unless another run is at it.
 
@@ -52,7 +52,7 @@ def reconcile(*, since: str = "", until: str = "", **_: Any) -> None:
         log.info("reconciliation_runs_already")
         return
     window = window_of(since, until, now=clock(DATABASE))
-    with may_be_cut_off():
+    with may_take(_SOFT):
         runs.run(Scope.LEDGER, window=window, seconds=LONGEST)
 
 

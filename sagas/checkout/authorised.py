@@ -46,6 +46,7 @@ CHECKOUT = replace(
             waits=(),
             pivot=False,
             takes_money=True,
+            joins=True,
         ),
         _SEND,
     ),

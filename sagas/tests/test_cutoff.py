@@ -1,53 +1,58 @@
-"""The soft time limit hits the step that it was meant for, and nothing before or after it."""
+"""A step's time limit hits the step that it was set for, and nothing before or after it."""
 
 import signal
-import threading
+import time
 from collections.abc import Iterator
-from types import FrameType
 
 import pytest
-from billiard.exceptions import SoftTimeLimitExceeded
-from billiard.pool import SIG_SOFT_TIMEOUT
 
-from sagas.cutoff import hold_back, may_be_cut_off
+from sagas.cutoff import CutOff, get_ready, may_take
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def child() -> Iterator[None]:
-    """This process with a pool child's handler and mask."""
-
-    def cut_off(number: int, frame: FrameType | None) -> None:
-        raise SoftTimeLimitExceeded
-
-    handler = signal.signal(SIG_SOFT_TIMEOUT, cut_off)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    hold_back()
+    """This process with a pool child's handler; the timer of pytest-timeout runs on after it."""
+    handler = signal.getsignal(signal.SIGALRM)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    get_ready()
     yield
-    if SIG_SOFT_TIMEOUT in signal.sigpending():
-        signal.sigwait({SIG_SOFT_TIMEOUT})
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    signal.signal(SIG_SOFT_TIMEOUT, handler)
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, left)
 
 
-def _limit_is_reached() -> None:
-    # A pool child has one thread; this process may have more, which would take the signal.
-    signal.pthread_kill(threading.get_ident(), SIG_SOFT_TIMEOUT)
-
-
+@pytest.mark.usefixtures("child")
 def test_a_step_that_runs_too_long_is_cut_off() -> None:
-    with pytest.raises(SoftTimeLimitExceeded), may_be_cut_off():
-        _limit_is_reached()
+    begun = time.monotonic()
+    with pytest.raises(CutOff), may_take(0.05):
+        time.sleep(20)
+    assert time.monotonic() - begun < 10
 
 
-def test_a_child_that_writes_its_result_is_left_alone() -> None:
-    """Guard: the signal is held back outside of a step."""
-    with may_be_cut_off():
+@pytest.mark.usefixtures("child")
+def test_what_comes_after_a_step_is_left_alone() -> None:
+    """Guard: the timer is cleared when the step has ended."""
+    with may_take(0.05):
         pass
-    _limit_is_reached()
+    time.sleep(0.2)
 
 
-def test_a_limit_that_comes_late_does_not_hit_the_next_step() -> None:
-    """Guard: what is pending is dropped before the next step begins."""
-    _limit_is_reached()
-    with may_be_cut_off():
-        pass
+@pytest.mark.usefixtures("child")
+def test_a_step_that_failed_leaves_no_timer_behind() -> None:
+    with pytest.raises(ZeroDivisionError), may_take(0.05):
+        _ = 1 / 0
+    time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("child")
+def test_each_step_of_a_message_has_its_own_limit() -> None:
+    for _ in range(3):
+        with may_take(0.2):
+            time.sleep(0.1)
+
+
+def test_outside_of_a_pool_nothing_is_cut_off() -> None:
+    """Guard: where the signal has no handler of ours, it would end the process."""
+    before = signal.getitimer(signal.ITIMER_REAL)
+    with may_take(0.01):
+        time.sleep(0.05)
+    assert (signal.getitimer(signal.ITIMER_REAL)[0] > 0) == (before[0] > 0)

@@ -12,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -20,6 +19,7 @@ from kombu.exceptions import OperationalError as BrokerUnreachable
 
 from notifications.services import MailUnavailable
 from payments.gateways.port import InDoubt, Unavailable
+from sagas.cutoff import CutOff
 from sagas.participant.crash import Moment
 
 _PATIENCE = 30.0
@@ -113,7 +113,7 @@ class Process:
             case How.FREEZE:
                 self._freeze()
             case How.CUT_OFF:
-                raise SoftTimeLimitExceeded
+                raise CutOff
             case How.FAIL:
                 raise _loss(point, moment)
 

@@ -32,7 +32,8 @@ def _steps(shop: Shop) -> list[str]:
 def test_a_saved_step_sends_the_next_message(shop: Shop) -> None:
     assert _steps(shop) == ["create_order"]
     shop.deliver(shop.bag.pop())
-    assert _steps(shop) == ["reserve_inventory"]
+    assert [saga.state for saga in shop.sagas()] == ["INVENTORY_RESERVED"]
+    assert _steps(shop) == ["charge_payment"]
 
 
 def test_the_next_message_goes_out_only_after_a_saved_step(shop: Shop) -> None:
