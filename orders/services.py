@@ -234,12 +234,13 @@ def orders_of(*, principal: str) -> QuerySet[Order]:
 
 
 def order_of(*, saga_id: UUID) -> Order:
-    """Return the order of a checkout with its lines and events.
+    """Return the order of a checkout with its lines.
 
     Raises:
         OrderMissing: the checkout has no order.
     """
-    order = all_orders().filter(saga_id=saga_id).first()
+    orders = Order.objects.using(DATABASE).prefetch_related("lines")
+    order = orders.filter(saga_id=saga_id).first()
     if order is None:
         raise OrderMissing(f"checkout {saga_id} has no order")
     return order

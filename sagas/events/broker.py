@@ -20,8 +20,8 @@ RELAY, CONSUME, TICK = "events.relay", "events.consume", "events.tick"
 #: What publishing may raise while the broker is away or going away.
 BROKER_ERRORS = (OperationalError, KombuError, ConnectionError, TimeoutError)
 
-#: Seconds in which one process sends one hint for one outbox: the relay takes all that waits.
-_ONE_HINT_IN = 0.02
+#: Seconds from one look at an outbox to the next: what is told meanwhile is relayed together.
+SLOT = 0.5
 #: Seconds without hints after the broker was found to be away: the tick is enough then.
 _QUIET = 5.0
 #: Seconds after which a hint has been overtaken by the tick.
@@ -54,7 +54,10 @@ def ask_for_a_tick() -> None:
 
 
 def hint(outbox: str) -> None:
-    """Ask for ``outbox`` to be relayed now; the tick does it some seconds later anyway.
+    """Ask for ``outbox`` to be relayed when this slot ends; the tick does it later anyway.
+
+    Slots are those of the wall clock, so that all processes ask for the same look; one hint of
+    each is enough, since the look comes after all that is committed until then.
 
     Args:
         outbox: the model's label, such as ``orders.OutboxEvent``.
@@ -62,12 +65,14 @@ def hint(outbox: str) -> None:
     now = time.monotonic()
     if now < _no_hint_before.get(outbox, -math.inf):
         return
-    _no_hint_before[outbox] = now + _ONE_HINT_IN
+    told_at = time.time()
+    due = (math.floor(told_at / SLOT) + 1) * SLOT
+    _no_hint_before[outbox] = now + due - told_at
     try:
         with crash.calling("sagas.events.hint"):
             current_app.send_task(
                 RELAY,
-                kwargs={"outbox": outbox, "sent_at": time.time()},
+                kwargs={"outbox": outbox, "due": due},
                 queue=QUEUE,
                 expires=_HINT_EXPIRES,
             )

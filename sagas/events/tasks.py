@@ -24,14 +24,18 @@ _looked_at: dict[str, float] = {}
 
 
 @shared_task(name=broker.RELAY)
-def relay_outbox(*, outbox: str, sent_at: float = math.inf, **_: Any) -> None:
+def relay_outbox(*, outbox: str, due: float = math.inf, **_: Any) -> None:
     """Relay what waits in one outbox.
 
-    A hint that was sent before this process last looked tells of nothing new: its event was
-    committed by then. Should the clocks of two machines disagree, the tick relays it.
+    Args:
+        outbox: the model's label.
+        due: when to look, in seconds since the epoch. What the sender left unsaid was committed
+            by then, so that one look does for all hints of a slot. Should the clocks of two
+            machines disagree, the tick relays it.
     """
-    if sent_at < _looked_at.get(outbox, 0.0):
+    if due <= _looked_at.get(outbox, 0.0):
         return
+    time.sleep(min(max(0.0, due - time.time()), broker.SLOT))
     _looked_at[outbox] = time.time()
     model = apps.get_model(outbox)
     if issubclass(model, AbstractOutboxEvent):

@@ -7,8 +7,10 @@ _OUTBOX, _RELAY, _INBOX = (
     "sagas/events/relay.py",
     "sagas/events/inbox.py",
 )
+_HINTS, _TASKS = "sagas/events/broker.py", "sagas/events/tasks.py"
 _NOTICES = "notifications/notices.py"
 _TOLD, _RELAYED = "orders/tests/test_outbox.py", "orders/tests/test_relay.py"
+_HINTED = "orders/tests/test_hints.py"
 _HEARD, _MAILED = "orders/tests/test_inbox.py", "notifications/tests/test_notices.py"
 
 MUTANTS = [
@@ -178,6 +180,30 @@ MUTANTS = [
             Lacks("notifications", "notifications_notice_sent_means_sent"),
         ],
         tests=[f"{_MAILED}::test_a_doubled_event_sends_no_second_mail"],
+    ),
+    remove(
+        "events-one-hint-a-slot",
+        "a process asks once in a slot for a look at an outbox",
+        _HINTS,
+        "_no_hint_before[outbox] = now + due - told_at",
+        "_no_hint_before[outbox] = now",
+        f"{_HINTED}::test_a_slot_has_one_hint_of_a_process_and_the_next_slot_another",
+    ),
+    remove(
+        "events-the-look-waits",
+        "the relay looks when the slot ends: what is told in it has no hint of its own",
+        _TASKS,
+        "    time.sleep(min(max(0.0, due - time.time()), broker.SLOT))\n",
+        "",
+        f"{_HINTED}::test_a_look_waits_for_what_is_told_without_a_hint",
+    ),
+    remove(
+        "events-one-look-a-slot",
+        "one look does for all hints of its slot",
+        _TASKS,
+        "    if due <= _looked_at.get(outbox, 0.0):\n",
+        "    if False:\n",
+        f"{_HINTED}::test_one_look_does_for_all_hints_of_its_slot",
     ),
     remove(
         "events-unsubscribe-link",
