@@ -131,6 +131,9 @@ def _database(variable: str) -> dict[str, object]:
         "keepalives_count": 3,
         "tcp_user_timeout": 10_000,
         "options": _POSTGRES_LIMITS,
+        # The same statements come again and again: they are planned once for each connection.
+        "server_side_binding": True,
+        "prepare_threshold": 3 if env.bool("DATABASE_PREPARED_STATEMENTS", True) else None,
         **(given if isinstance(given, dict) else {}),
     }
     # Databases know nothing of each other; a test run may make any of them alone.

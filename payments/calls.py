@@ -11,9 +11,7 @@ from payments.models import Payment, PaymentOperation
 from sagas.participant import crash
 
 
-def intent_of(
-    payment: Payment, *, ask_first: bool, creation: PaymentOperation | None = None
-) -> Intent:
+def intent_of(payment: Payment, *, ask_first: bool) -> Intent:
     """Return the payment's intent as the provider has it, made if there is none; keep its id.
 
     Do and undo create it under the same key, so that both get the same intent whichever comes
@@ -23,25 +21,29 @@ def intent_of(
     Args:
         payment: whose intent.
         ask_first: whether an attempt before this one may have made it.
-        creation: its creation, if that was committed with the payment just now.
     """
     intent = known_intent(payment, search=ask_first)
     if payment.provider_ref and intent is not None:
         return intent
     if intent is None:
-        operation = creation or records.open_intent(payment.pk)
+        operation = records.open_intent(payment.pk)
         if operation is None:  # another attempt was faster
             return intent_of(rows.read(payment.pk), ask_first=False)
-        with sending(operation), crash.calling("payments.create_intent"):
-            intent = gateway(payment.provider).create_intent(
-                key=operation.idempotency_key,
-                payment_id=str(payment.pk),
-                amount=payment.amount,
-                currency=payment.currency,
-                manual_capture=payment.manual_capture,
-            )
+        intent = create_intent(payment, operation)
     records.note_intent(payment.pk, intent)
     return intent
+
+
+def create_intent(payment: Payment, operation: PaymentOperation) -> Intent:
+    """Let the provider make the payment's intent; the caller keeps its id."""
+    with sending(operation), crash.calling("payments.create_intent"):
+        return gateway(payment.provider).create_intent(
+            key=operation.idempotency_key,
+            payment_id=str(payment.pk),
+            amount=payment.amount,
+            currency=payment.currency,
+            manual_capture=payment.manual_capture,
+        )
 
 
 def known_intent(payment: Payment, *, search: bool) -> Intent | None:

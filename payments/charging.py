@@ -25,9 +25,14 @@ def charge(payment: Payment, creation: PaymentOperation | None) -> None:
         payment: as it was committed.
         creation: of its intent, if it was committed just now; None at a repeat, which asks first.
     """
-    intent = calls.intent_of(payment, ask_first=creation is None, creation=creation)
+    if creation is None:
+        made, intent = None, calls.intent_of(payment, ask_first=True)
+    else:
+        made = intent = calls.create_intent(payment, creation)
     if intent.status is IntentStatus.OPEN:
-        intent = _confirm(payment)
+        intent = _confirm(payment, made)
+    elif made is not None:
+        records.note_intent(payment.pk, made)
     learn(payment, intent)
 
 
@@ -65,9 +70,10 @@ def learn(payment: Payment, intent: Intent) -> None:
             raise PaymentInDoubt(f"the provider says that the charge is {intent.status}")
 
 
-def _confirm(payment: Payment) -> Intent:
+def _confirm(payment: Payment, made: Intent | None) -> Intent:
+    """Let the provider charge; the id of an intent that was ``made`` just now is kept before."""
     token = records.token_of(payment.saga_id)
-    ref, operation = records.begin_confirm(payment.pk)
+    ref, operation = records.begin_confirm(payment.pk, made)
     with calls.sending(operation):
         try:
             with crash.calling("payments.confirm"):

@@ -1,6 +1,6 @@
 """The rows of what is sent to the provider. Callers that change the payment hold its lock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from django.db.models import BooleanField, Expression, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
@@ -59,12 +59,19 @@ def open_next(payment: Payment, kind: Kind) -> PaymentOperation:
     return _create(payment, kind, before.generation + 1 if before else 1)
 
 
-def open_first(payment: Payment, kind: Kind) -> PaymentOperation:
-    """Return the first operation of a kind, of a payment that the caller has just made."""
-    return _create(payment, kind, 1)
+def open_first(payment: Payment, *kinds: Kind) -> Sequence[PaymentOperation]:
+    """Return the first operation of each kind, of a payment that the caller has just made."""
+    first = [_made(payment, kind, 1) for kind in kinds]
+    return PaymentOperation.objects.using(DATABASE).bulk_create(first)
 
 
 def _create(payment: Payment, kind: Kind, generation: int) -> PaymentOperation:
+    operation = _made(payment, kind, generation)
+    operation.save(using=DATABASE, force_insert=True)
+    return operation
+
+
+def _made(payment: Payment, kind: Kind, generation: int) -> PaymentOperation:
     amounts = {
         Kind.INTENT: payment.amount,
         Kind.CHARGE: payment.amount,
@@ -72,7 +79,7 @@ def _create(payment: Payment, kind: Kind, generation: int) -> PaymentOperation:
         Kind.REFUND: payment.captured - payment.refunded,
         Kind.CANCEL: 0,
     }
-    return PaymentOperation.objects.using(DATABASE).create(
+    return PaymentOperation(
         payment=payment,
         kind=kind,
         generation=generation,

@@ -76,8 +76,8 @@ def begin_charge(
             provider=settings.PAYMENT_PROVIDER,
             manual_capture=manual_capture,
         )
-        made = payment, operations.open_first(payment, Kind.INTENT)
-        operations.open_first(payment, Kind.CHARGE)
+        creation, _ = operations.open_first(payment, Kind.INTENT, Kind.CHARGE)
+        made = payment, creation
         return {"payment_id": str(payment.pk)}
 
     with crash.committing("payments.begin_charge", using=DATABASE, durable=True):
@@ -132,13 +132,21 @@ def open_intent(payment_id: UUID) -> PaymentOperation | None:
 def note_intent(payment_id: UUID, intent: Intent) -> None:
     """Keep the intent's id, so that it can be asked about whatever happens next."""
     with rows.locked(payment_id, "payments.note_intent") as payment:
-        rows.must_agree(payment, intent)
-        payment.provider_ref = intent.ref
-        operations.settle_last(payment, Kind.INTENT, ref=intent.ref)
+        _keep_intent(payment, intent)
 
 
-def begin_confirm(payment_id: UUID) -> tuple[str, PaymentOperation]:
+def _keep_intent(payment: Payment, intent: Intent) -> None:
+    rows.must_agree(payment, intent)
+    payment.provider_ref = intent.ref
+    operations.settle_last(payment, Kind.INTENT, ref=intent.ref)
+
+
+def begin_confirm(payment_id: UUID, made: Intent | None = None) -> tuple[str, PaymentOperation]:
     """Return the intent's id, and the charge to send, with a key that can still get through.
+
+    Args:
+        payment_id: whose charge.
+        made: the intent, if its id is still to be kept.
 
     Raises:
         AlreadyCompensated: the reversal has begun.
@@ -149,6 +157,8 @@ def begin_confirm(payment_id: UUID) -> tuple[str, PaymentOperation]:
             raise AlreadyCompensated(f"payment {payment_id} is being reversed")
         if payment.status not in OPEN:
             raise PaymentInDoubt("another attempt has settled the payment")
+        if made is not None:
+            _keep_intent(payment, made)
         payment.begin_confirm()
         return payment.provider_ref, operations.open_next(payment, Kind.CHARGE)
 

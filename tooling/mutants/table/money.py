@@ -16,8 +16,8 @@ MUTANTS = [
         "money-intent-row",
         "the charge is committed, with its key, before the provider is called",
         _RECORDS,
-        "        operations.open_first(payment, Kind.CHARGE)\n        return {",
-        "        return {",
+        "creation, _ = operations.open_first(payment, Kind.INTENT, Kind.CHARGE)",
+        "[creation] = operations.open_first(payment, Kind.INTENT)",
         f"{_DOUBT}::test_the_charge_and_its_key_are_committed_before_the_first_call",
     ),
     remove(
@@ -203,8 +203,8 @@ MUTANTS = [
         "money-another-amount",
         "another amount at the provider is never recorded",
         _RECORDS,
-        "        rows.must_agree(payment, intent)\n        payment.provider_ref = intent.ref\n",
-        "        payment.provider_ref = intent.ref\n",
+        "    rows.must_agree(payment, intent)\n    payment.provider_ref = intent.ref\n",
+        "    payment.provider_ref = intent.ref\n",
         "payments/tests/test_constraints.py::test_another_amount_at_the_provider_is_never_recorded",
     ),
     remove(
