@@ -42,6 +42,10 @@ _CLOCK: Mapping[str, Expression] = {
     ),
 }
 
+_READ = statements.READ.format(
+    columns=", ".join(f"saga.{field.column}" for field in Saga._meta.concrete_fields)
+)
+
 _SETTLED = (COMPLETE, COMPENSATED)
 _WRITTEN_AS_IT_STANDS = (
     "state",
@@ -79,7 +83,7 @@ def read(saga_id: UUID, *, step: str = "") -> Saga:
         Saga.DoesNotExist: there is none.
     """
     values = {"id": saga_id, "step": step}
-    found = next(iter(Saga.objects.using(DATABASE).raw(statements.READ, values)), None)
+    found = next(iter(Saga.objects.using(DATABASE).raw(_READ, values)), None)
     if found is None:
         raise Saga.DoesNotExist(f"no saga {saga_id}")
     return found

@@ -9,8 +9,9 @@ None needs a transaction around it: where none is open, each is one commit.
 AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
 
 #: A saga with what the database's clock says of it, and whether a switch holds ``step`` back.
+#: ``columns`` are named: a connection that has planned ``*`` refuses it once a migration adds one.
 READ = """
-SELECT saga.*,
+SELECT {columns},
        deadline_at <= statement_timestamp() AS past_deadline,
        coalesce(next_attempt_at, lease_until) <= statement_timestamp() AS is_due,
        EXISTS (
