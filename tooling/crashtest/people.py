@@ -20,6 +20,8 @@ _AT_ONCE = 6
 
 _SEEN = re.compile(r'name="seen" value="([^"]*)"')
 _OFFERED = re.compile(r"<form class=\"mg-card\" method=\"post\"")
+#: The operator has asked for it before, and the answer was lost: another one has to agree.
+_ANOTHERS_TURN = re.compile(r"<button class=\"mg-button mg-primary[^>]* disabled>")
 
 T = TypeVar("T")
 
@@ -139,7 +141,11 @@ class Operator:
             self.client.close()
 
     def press(self, saga_id: UUID, verb: str, **word: str) -> bool:
-        """Look at a verb's dry run and carry it out, until it is done or not offered any more."""
+        """Look at a verb's dry run and carry it out, until it is done or not offered any more.
+
+        Returns:
+            Whether it was carried out, or waits for another operator.
+        """
         page = f"/sagas/saga/{saga_id}/do/{verb}/"
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
@@ -147,6 +153,8 @@ class Operator:
             seen = _SEEN.search(shown)
             if seen is None or not _OFFERED.search(shown):
                 return False
+            if _ANOTHERS_TURN.search(shown):
+                return True
             typed = {"seen": seen[1], "reason": "crash test", **word, **_token(self.client)}
             with suppress(httpx.TransportError):
                 answer = self.client.post(page, data=typed)
