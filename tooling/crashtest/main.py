@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="", help="a part of the cases' names")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, help="a .md file; a .json is written beside it")
+    parser.add_argument(
+        "--go-on", type=Path, metavar="JSON", help="an earlier report: run what it lacks"
+    )
     parser.add_argument("--order", action="append", default=[], help="one case: its orders")
     parser.add_argument("--scenario", default="", help="one case: its scenario")
     parser.add_argument("--count", type=int, default=1, help="one case: its checkouts")

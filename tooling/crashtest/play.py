@@ -4,7 +4,7 @@ import argparse
 import random
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,6 +14,7 @@ from django.db import connections
 
 from sagas.participant.crash_plan import How
 from tooling.crashtest import report as reports
+from tooling.crashtest import resuming
 from tooling.crashtest.case import (
     Case,
     Order,
@@ -57,8 +58,13 @@ def play(shop: Shop, crew: Crew, given: argparse.Namespace, *, begun: float) -> 
 
 
 def _play(stage: Stage, crew: Crew, given: argparse.Namespace, begun: float) -> int:
+    done: list[Report] = []
+    keep = partial(_keep, done, given, begun)
     if given.order:
-        return _tell(_run_all(stage, crew, [_one(given)]), {})
+        _run_all(stage, crew, [_one(given)], keep)
+        return _tell(done, {})
+    if given.go_on:
+        done += resuming.read(given.go_on)
     add_endpoints(stage)
     recordings = [_recorded(stage, scenario) for scenario in ALL if _may_record(scenario, given)]
     names = {point.name for point in points(product(REPOSITORY))} - _NOT_PLAYED.keys()
@@ -66,14 +72,20 @@ def _play(stage: Stage, crew: Crew, given: argparse.Namespace, begun: float) -> 
     if not partly and (missing := unpassed(names, chosen(recordings))):
         print(f"no scenario passes {', '.join(missing)}: add one (docs/crash-test.md)")
         return _NOT_COMPLETE
-    done = _run_all(stage, crew, cases_of(recordings, given))
+    cases = list(resuming.left_over(cases_of(recordings, given), done))
+    _run_all(stage, crew, cases, keep)
     for number in range(1, _AGAIN + 1):
         if short := shortened(done, seed=given.seed + number):
             print("once more, each alone, what was short of deaths:", flush=True)
-            done += _run_all(stage, crew, short)
+            _run_all(stage, crew, short, keep)
+    return _tell(done, reports.too_few(done, times=given.times))
+
+
+def _keep(done: list[Report], given: argparse.Namespace, begun: float, report: Report) -> None:
+    """Add a report, and write all: a run that is broken off can be gone on with."""
+    done.append(report)
     if given.report:
         reports.write(given.report, done, given, seconds=time.monotonic() - begun)
-    return _tell(done, reports.too_few(done, times=given.times))
 
 
 def shortened(done: Sequence[Report], *, seed: int) -> list[Case]:
@@ -157,12 +169,14 @@ def run_one(stage: Stage, case: Case) -> Report:
     return report
 
 
-def _run_all(stage: Stage, crew: Crew, cases: Sequence[Case]) -> list[Report]:
+def _run_all(
+    stage: Stage, crew: Crew, cases: Sequence[Case], keep: Callable[[Report], None]
+) -> None:
     print(f"{len(cases)} cases", flush=True)
-    begun, done = time.monotonic(), []
+    begun = time.monotonic()
     reports = crew.run_all(cases, partial(run_one, stage))
     for number, report in enumerate(reports, start=1):
-        done.append(report)
+        keep(report)
         spent = time.monotonic() - begun
         left = spent / number * (len(cases) - number)
         print(
@@ -179,7 +193,6 @@ def _run_all(stage: Stage, crew: Crew, cases: Sequence[Case]) -> list[Report]:
             print(f"    {fault}", flush=True)
         if faults:
             print(f"    again: {report.case.replay}", flush=True)
-    return done
 
 
 def _tell(done: Sequence[Report], few: Mapping[str, int]) -> int:

@@ -11,7 +11,7 @@ from sagas.participant.crash import Moment
 from sagas.participant.crash_plan import How
 from tooling.crashtest.running import Report
 from tooling.crashtest.scenario import Road
-from tooling.local.origin import commit, machine
+from tooling.local.origin import machine
 
 #: The roads that have a column; the others share one.
 _ROADS = (Road.FORWARD, Road.COMPENSATION, Road.RECOVERY)
@@ -78,7 +78,7 @@ def _page(done: Sequence[Report], given: argparse.Namespace, seconds: float) -> 
     lines = [
         "# Crash points",
         "",
-        f"`{_command(given)}` at {commit()}, on {machine()}, {seconds / 60:.0f} minutes.",
+        f"`{_command(given)}` at {_commits(done)}, on {machine()}, {seconds / 60:.0f} minutes.",
         "",
         _reached(done, given),
         "",
@@ -118,6 +118,14 @@ def _reached(done: Sequence[Report], given: argparse.Namespace) -> str:
     )
 
 
+def _commits(done: Sequence[Report]) -> str:
+    """Name the code that was run; more than one commit if the run went on from an earlier one."""
+    cases = Counter(report.commit for report in done)
+    if len(cases) == 1:
+        return next(iter(cases))
+    return " and ".join(f"{commit} ({n} cases)" for commit, n in cases.items())
+
+
 def _line(point: str, row: Row) -> str:
     cells = [
         f"`{point}`",
@@ -139,6 +147,7 @@ def _command(given: argparse.Namespace) -> str:
         *(f"--jobs {given.jobs}" for _ in range(given.jobs > 1)),
         *(f"--only {given.only}" for _ in given.only[:1]),
         *(f"--scenario '{given.scenario}'" for _ in given.scenario[:1]),
+        *(f"--go-on {given.go_on}" for _ in range(given.go_on is not None)),
     ]
     return f'make crash-test ARGS="{" ".join(words)} --report {given.report}"'
 
@@ -148,7 +157,9 @@ def _as_json(report: Report) -> dict[str, object]:
         "orders": [str(order) for order in report.case.orders],
         "scenario": report.case.scenario,
         "road": report.case.road,
+        "count": report.case.count,
         "seed": report.case.seed,
+        "commit": report.commit,
         "checkouts": report.checkouts,
         "ended": {f"{order} {how}": n for (order, how), n in report.ended.items()},
         "missing": {str(order): few for order, few in report.missing.items()},

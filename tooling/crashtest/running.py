@@ -23,6 +23,7 @@ from tooling.crashtest.people import NeverAnswered, Placed
 from tooling.crashtest.recording import Recording
 from tooling.crashtest.scenario import Scenario, Stage
 from tooling.crashtest.shop import PROGRAMS
+from tooling.local.origin import commit
 from tooling.local.supervisor import NotReady
 
 #: A frozen worker is woken sooner when everything has come to rest without it.
@@ -51,6 +52,7 @@ class Report:
         seconds: how long the case took.
         to_rest: seconds from the last death until everything was as it must be.
         faults: what is wrong.
+        commit: of the code that was run.
     """
 
     case: Case
@@ -60,6 +62,7 @@ class Report:
     seconds: float = 0.0
     to_rest: float = 0.0
     faults: list[str] = field(default_factory=list)
+    commit: str = field(default_factory=commit)
 
     @property
     def verdict(self) -> str:

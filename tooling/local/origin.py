@@ -3,20 +3,26 @@
 import os
 import platform
 import subprocess
+from functools import cache
 
 import psutil
 
 from tooling.local.instance import REPOSITORY
 
 
+@cache
 def commit() -> str:
-    """Return the commit that is checked out, and whether files differ from it."""
+    """Return the commit that this program began with, and whether files differed from it.
+
+    Reports of earlier runs are no difference.
+    """
     git = ["git", "-C", str(REPOSITORY)]
     try:
         head = subprocess.run(
             [*git, "rev-parse", "--short", "HEAD"], capture_output=True, check=True
         )
-        changed = subprocess.run([*git, "status", "--porcelain"], capture_output=True, check=True)
+        status = [*git, "status", "--porcelain", "--", ".", ":!docs/evidence"]
+        changed = subprocess.run(status, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "a copy without history"
     return head.stdout.decode().strip() + (" with changes" if changed.stdout else "")
