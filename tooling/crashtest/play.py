@@ -89,15 +89,28 @@ def _keep(done: list[Report], given: argparse.Namespace, begun: float, report: R
 
 
 def shortened(done: Sequence[Report], *, seed: int) -> list[Case]:
-    """Return a case for each order of the last cases that missed deaths, to be tried anew."""
-    made_up = {order for report in done for order in report.case.orders if report.survived(order)}
-    short = {
-        order: report.case
+    """Return a case for each order of the last cases that did not survive, to be tried anew.
+
+    Its processes end at the first passes there are: a scenario may pass a point once for however
+    many checkouts.
+    """
+    made_up = {
+        resuming.key(order)
         for report in done
-        for order in report.missing
-        if order not in made_up and not report.case.is_pair
+        for order in report.case.orders
+        if report.survived(order)
     }
-    return [replace(case, orders=(order,), seed=seed) for order, case in short.items()]
+    short = {
+        resuming.key(order): (order, report.case)
+        for report in done
+        for order in report.case.orders
+        if not report.survived(order) and not report.case.is_pair
+    }
+    return [
+        replace(case, orders=(replace(order, passes=0.0),), seed=seed)
+        for key, (order, case) in short.items()
+        if key not in made_up
+    ]
 
 
 @contextmanager

@@ -81,7 +81,8 @@ def chosen(recordings: Iterable[Recording]) -> list[Seen]:
 
     The engine's own points are the same code for every step, so they are tried forward and back;
     a point of a domain is one step of one road. Other roads only pass these again on their way,
-    and count where they alone pass a point.
+    and count where they alone pass a point. Events know no road: where they are surest to be told
+    is as good as any.
     """
     best: dict[tuple[str, str, Road], Seen] = {}
     for seen in (each for recording in recordings for each in recording.seen()):
@@ -94,11 +95,15 @@ def chosen(recordings: Iterable[Recording]) -> list[Seen]:
     return [
         seen
         for (point, _), places in sorted(roads.items())
-        for seen in (_both_ways(places) if point.startswith("sagas.") else places[:1])
+        for seen in _worth_trying(point, places)
     ]
 
 
-def _both_ways(places: Sequence[Seen]) -> Sequence[Seen]:
+def _worth_trying(point: str, places: Sequence[Seen]) -> Sequence[Seen]:
+    if point.startswith("sagas.events."):
+        return [max(places, key=lambda seen: seen.surety)]
+    if not point.startswith("sagas."):
+        return places[:1]
     both = [seen for seen in places if seen.road in (Road.FORWARD, Road.COMPENSATION)]
     return both or places[:1]
 

@@ -35,7 +35,7 @@ def read(file: Path) -> list[Report]:
 def left_over(cases: Sequence[Case], done: Sequence[Report]) -> Iterator[Case]:
     """Return what is left of ``cases``: without the orders, and the pairs, that survived."""
     alone = {
-        _key(order)
+        key(order)
         for report in done
         for order in report.case.orders
         if report.survived(order) and not report.case.is_pair
@@ -46,7 +46,7 @@ def left_over(cases: Sequence[Case], done: Sequence[Report]) -> Iterator[Case]:
         if case.is_pair:
             if _pair(case) not in pairs:
                 yield case
-        elif orders := tuple(order for order in case.orders if _key(order) not in alone):
+        elif orders := tuple(order for order in case.orders if key(order) not in alone):
             yield replace(case, orders=orders)
 
 
@@ -57,12 +57,13 @@ def _cases_in(file: Path) -> list[Any]:
     return told
 
 
-def _key(order: Order) -> Key:
+def key(order: Order) -> Key:
+    """Return what makes an order the same in two recordings."""
     return order.program, order.point, order.moment, tuple(sorted(order.times.items()))
 
 
 def _pair(case: Case) -> tuple[str, tuple[Key, ...]]:
-    return case.scenario, tuple(map(_key, case.orders))
+    return case.scenario, tuple(map(key, case.orders))
 
 
 def _report(told: Mapping[str, Any]) -> Report:

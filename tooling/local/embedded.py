@@ -116,7 +116,8 @@ class Postgres:
         options = {
             "listen_addresses": "",
             "unix_socket_directories": str(self._instance.sockets),
-            "max_connections": "200",
+            # Two systems of tests at one time: web threads, pools and tests, five connections each.
+            "max_connections": "500",
             "shared_buffers": "128MB",
             "log_min_messages": "warning",
         }

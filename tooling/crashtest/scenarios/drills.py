@@ -12,14 +12,15 @@ _PARTS = ("reserve_inventory", "charge_payment", "confirm_order")
 
 
 def _staged(stage: Stage, count: int) -> Sequence[Placed]:
-    """One fault is staged and stopped, another one hits a checkout; the steps take turns.
+    """Faults are staged and stopped, others hit a checkout each; the steps take turns.
 
     An operator who is cut off stages again: then two attempts fail.
     """
-    for number in range(count):
-        part = f"checkout do {_PARTS[number % len(_PARTS)]}"
+    parts = [f"checkout do {_PARTS[number % len(_PARTS)]}" for number in range(count)]
+    for part in parts:
         _stage(stage, part)
         _stop_all(stage)
+    for part in parts:
         _stage(stage, part)
     return stage.shopper.place_many(count)
 
