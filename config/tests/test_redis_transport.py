@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.conf import settings
 from kombu import Connection
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -16,10 +15,6 @@ from redis.exceptions import TimeoutError as NotInTime
 from redis.retry import Retry
 
 from config import redis_transport
-
-pytestmark = pytest.mark.skipif(
-    settings.BROKER_URL.startswith(("amqp", "pyamqp")), reason="the broker is RabbitMQ"
-)
 
 LIMIT = 0.5
 

@@ -20,6 +20,12 @@ def child() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, left)
 
 
+def _is_running() -> bool:
+    """Tell whether a timer would raise in this process later."""
+    left, _ = signal.getitimer(signal.ITIMER_REAL)
+    return left > 0
+
+
 @pytest.mark.usefixtures("child")
 def test_a_step_that_runs_too_long_is_cut_off() -> None:
     begun = time.monotonic()
@@ -32,7 +38,8 @@ def test_a_step_that_runs_too_long_is_cut_off() -> None:
 def test_what_comes_after_a_step_is_left_alone() -> None:
     """Guard: the timer is cleared when the step has ended."""
     with may_take(0.05):
-        pass
+        assert _is_running()
+    assert not _is_running()
     time.sleep(0.2)
 
 
@@ -40,14 +47,19 @@ def test_what_comes_after_a_step_is_left_alone() -> None:
 def test_a_step_that_failed_leaves_no_timer_behind() -> None:
     with pytest.raises(ZeroDivisionError), may_take(0.05):
         _ = 1 / 0
+    assert not _is_running()
     time.sleep(0.2)
 
 
 @pytest.mark.usefixtures("child")
 def test_each_step_of_a_message_has_its_own_limit() -> None:
+    begun, done = time.monotonic(), 0
     for _ in range(3):
         with may_take(0.2):
             time.sleep(0.1)
+            done += 1
+    assert done == 3
+    assert time.monotonic() - begun > 0.2, "together they take longer than one may"
 
 
 def test_outside_of_a_pool_nothing_is_cut_off() -> None:
