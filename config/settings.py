@@ -217,6 +217,8 @@ SAGAS: dict[str, str | list[str]] = {
 SAGA_QUEUE_LEASE = env.float("SAGA_QUEUE_LEASE", 15.0)
 #: Seconds that a running step's lease outlives its time limit.
 SAGA_LEASE_MARGIN = env.float("SAGA_LEASE_MARGIN", 5.0)
+#: Whether a running step's lease ends with the database session of its worker (docs/adr/0016).
+SAGA_WATCH_SESSIONS = env.bool("SAGA_WATCH_SESSIONS", True)
 #: Seconds between two looks of a step that waits for somebody else; a webhook comes first.
 SAGA_POLL_INTERVAL = env.float("SAGA_POLL_INTERVAL", 10.0)
 #: Seconds between two recovery ticks (the migrations write it into the beat schedule).

@@ -68,9 +68,16 @@ Result = Mapping[str, Any]
 
 
 class MailBusy(Exception):
-    """Another sender is at work on this mail just now; transient."""
+    """Another sender is at work on this mail just now; transient.
+
+    ``retry_after`` is how many seconds its claim has left.
+    """
 
     code = "mail-busy"
+
+    def __init__(self, words: str, *, retry_after: float = 0.0) -> None:
+        super().__init__(words)
+        self.retry_after = retry_after
 
 
 class MessageMissing(Exception):
@@ -319,7 +326,7 @@ def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
         MailBusy: another sender's claim has not run out, or it has just sent the mail.
     """
     rows = Message.objects.using(DATABASE).filter(saga_id=saga_id, kind=kind)
-    message = rows.get()
+    message = rows.annotate(claimed_for=F("claimed_until") - Now()).get()
     free = rows.filter(_IS_FREE, attempts=message.attempts)
     with crash.statement("notifications.claim", using=DATABASE):
         claimed = free.update(
@@ -328,7 +335,9 @@ def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
             recipient=recipient,
         )
     if not claimed:
-        raise MailBusy(f"another sender is at work on the {kind} of {saga_id}")
+        left = message.claimed_for.total_seconds() if message.claimed_for else 0.0
+        words = f"another sender is at work on the {kind} of {saga_id}"
+        raise MailBusy(words, retry_after=max(0.0, left))
     message.attempts += 1
     message.recipient = recipient
     return message

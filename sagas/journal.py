@@ -114,7 +114,8 @@ def claim(saga: Saga, *, time_limit: float) -> None:
     """Begin the due step: count the attempt and take a lease that outlives its time limit.
 
     One message can claim a step once; a copy of it finds the claim and stops. The claim of
-    a worker that died is set free by the next dispatch, when the lease has run out.
+    a worker that died is set free by the next dispatch, when the lease has run out or recovery
+    has seen that the worker's session is gone.
 
     Args:
         saga: as read; its revision is the guard.
@@ -130,6 +131,18 @@ def claim(saga: Saga, *, time_limit: float) -> None:
         raise Superseded(f"saga {saga.pk} was claimed or dispatched by someone else")
     saga.revision += 1
     saga.attempts += 1
+
+
+def end_orphaned_leases() -> int:
+    """Let the leases of claims whose sessions are gone run out now; return how many.
+
+    PostgreSQL ends a session as soon as its client is dead, so that nobody has to wait for the rest
+    of the lease. A worker that is alive and only lost its connection is taken over, too: that
+    is safe, as it is after any lease, and it could not save without a new session anyway. Where
+    a pooler keeps sessions of dead clients, or a network says nothing, the lease decides.
+    """
+    with crash.statement("sagas.end_orphaned_leases", using=DATABASE):
+        return _execute(statements.END_ORPHANED_LEASES, {})
 
 
 def save(

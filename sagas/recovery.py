@@ -32,6 +32,8 @@ class Recovered:
 def recover(*, limit: int | None = None) -> Recovered:
     """Dispatch the sagas whose lease or back-off has run out, the longest overdue first.
 
+    The lease of a step whose worker died runs out here, whatever was left of it.
+
     Each saga is dispatched in a transaction of its own and locked with SKIP LOCKED, so that
     several recoveries share the work and one bad row stops none of the others. A broker
     that is away ends the tick: the rows stay due.
@@ -40,6 +42,8 @@ def recover(*, limit: int | None = None) -> Recovered:
         limit: how many sagas at the most; settings.SAGA_RECOVERY_BATCH by default.
     """
     journal.beat(HEARTBEAT)
+    if settings.SAGA_WATCH_SESSIONS:
+        journal.end_orphaned_leases()
     done = Recovered()
     for saga_id in _waiting(limit or settings.SAGA_RECOVERY_BATCH):
         try:

@@ -24,6 +24,7 @@ SELECT {columns},
 CLAIM = f"""
 UPDATE sagas_saga
    SET claimed_at = statement_timestamp(),
+       claimed_by = pg_backend_pid(),
        lease_until = statement_timestamp() + make_interval(secs => %(lease)s),
        next_attempt_at = NULL,
        attempts = attempts + 1,
@@ -36,6 +37,29 @@ TOUCH = f"""
 UPDATE sagas_saga
    SET revision = revision + 1, updated_at = statement_timestamp()
  WHERE {AS_SEEN}
+"""
+
+#: The lease of a claim ends with the session that took it. A session with the same process id that
+#: began after the claim is another one. What was claimed after this statement began is left alone:
+#: its session may be younger than the picture of all sessions that the statement looks at.
+END_ORPHANED_LEASES = """
+UPDATE sagas_saga
+   SET lease_until = statement_timestamp(),
+       revision = revision + 1,
+       updated_at = statement_timestamp()
+ WHERE id IN (
+           SELECT saga.id
+             FROM sagas_saga AS saga
+            WHERE saga.claimed_at < statement_timestamp()
+              AND saga.claimed_by IS NOT NULL
+              AND saga.lease_until > statement_timestamp()
+              AND NOT EXISTS (
+                      SELECT FROM pg_stat_activity AS session
+                       WHERE session.pid = saga.claimed_by
+                         AND coalesce(session.backend_start, '-infinity') <= saga.claimed_at
+                  )
+              FOR UPDATE SKIP LOCKED
+       )
 """
 
 #: A time of NULL seconds is no time. Before the pivot the deadline caps both.
@@ -56,6 +80,7 @@ UPDATE sagas_saga
        epoch = epoch + %(raised)s,
        revision = revision + 1,
        claimed_at = NULL,
+       claimed_by = NULL,
        lease_until = least(
            statement_timestamp() + make_interval(secs => %(lease)s),
            CASE WHEN %(is_capped)s AND %(lease)s IS NOT NULL THEN deadline_at END

@@ -87,8 +87,9 @@ def test_the_claim_of_a_sender_that_died_runs_out(smtp: MailServer, saga_id: UUI
     confirm_in_vain(smtp, saga_id)
     rows = Message.objects.using(DATABASE)
     rows.update(claimed_until=Now() + timedelta(seconds=30))
-    with pytest.raises(MailBusy):
+    with pytest.raises(MailBusy) as busy:
         confirm(saga_id)
+    assert 20 < busy.value.retry_after <= 30
 
     rows.update(claimed_until=Now() - timedelta(seconds=1))
     confirm(saga_id)

@@ -109,6 +109,9 @@ class Saga(FSMModelMixin, models.Model):
     epoch = models.PositiveIntegerField(default=1, help_text="Raised by every dispatch.")
     revision = models.PositiveIntegerField(default=0, help_text="Raised by every write.")
     claimed_at = models.DateTimeField(null=True, help_text="When the current step was begun.")
+    claimed_by = models.IntegerField(
+        null=True, help_text="Process id of the database session that began it."
+    )
     lease_until = models.DateTimeField(null=True)
     next_attempt_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Of the current step.")
@@ -190,6 +193,11 @@ class Saga(FSMModelMixin, models.Model):
                 fields=["state", "created_at"],
                 name="sagas_unfinished",
                 condition=~Q(state__in=(COMPLETE, COMPENSATED)),
+            ),
+            models.Index(
+                fields=["claimed_by"],
+                name="sagas_claimed",
+                condition=Q(claimed_at__isnull=False),
             ),
             models.Index(fields=["-created_at", "-id"], name="sagas_newest"),
             models.Index(fields=["updated_at"], name="sagas_touched"),

@@ -52,14 +52,17 @@ class Injector:
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def run(self, plan: Iterable[Planned]) -> None:
-        """Inject until ``stop``; return when the last fault is over and everything is mended."""
+        """Inject until ``stop``; return when the last fault is over and everything is mended.
+
+        What is due by then is still injected: checkouts may have come faster than faults are over.
+        """
         threads = []
         for planned in plan:
             while self.accepted() < planned.after and not self._stopped.wait(_LOOK_EVERY):
                 pass
-            self._slots.acquire()
-            if self._stopped.is_set():
+            if self.accepted() < planned.after:
                 break
+            self._slots.acquire()
             thread = threading.Thread(target=self._inject, args=(planned,), daemon=True)
             thread.start()
             threads.append(thread)
@@ -70,7 +73,7 @@ class Injector:
         self.system.supervisor.wait_ready(timeout=90)
 
     def stop(self) -> None:
-        """Begin no more faults."""
+        """Begin no more faults than are due."""
         self._stopped.set()
 
     @property

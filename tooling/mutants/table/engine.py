@@ -6,7 +6,7 @@ _JOURNAL, _EXECUTOR = "sagas/journal.py", "sagas/executor.py"
 _ENDINGS, _OPERATIONS = "sagas/endings.py", "sagas/operations.py"
 _MESSAGES, _COMPENSATION = "sagas/tests/test_messages.py", "sagas/tests/test_compensation.py"
 _FORWARD, _RECOVERY = "sagas/tests/test_forward.py", "sagas/tests/test_recovery.py"
-_STATEMENTS = "sagas/statements.py"
+_STATEMENTS, _ORPHANS = "sagas/statements.py", "sagas/tests/test_orphans.py"
 _AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
 
 MUTANTS = [
@@ -112,6 +112,38 @@ MUTANTS = [
         "    return True\n",
         f"{_FORWARD}::test_a_back_off_is_kept_in_the_row_and_not_dispatched_before_its_time",
         f"{_MESSAGES}::test_a_lost_message_is_sent_again_when_the_lease_has_run_out",
+    ),
+    remove(
+        "engine-orphans",
+        "the lease of a step whose worker died ends at the next tick",
+        "sagas/recovery.py",
+        "        journal.end_orphaned_leases()\n",
+        "        pass\n",
+        f"{_ORPHANS}::test_a_step_is_taken_over_as_soon_as_its_session_is_gone",
+    ),
+    remove(
+        "engine-orphans-alive",
+        "the lease of a step whose worker is alive does not",
+        _STATEMENTS,
+        "session.pid = saga.claimed_by",
+        "FALSE",
+        f"{_RECOVERY}::test_a_live_worker_is_left_alone_while_its_step_runs",
+    ),
+    remove(
+        "engine-orphans-younger-session",
+        "a session that began after the claim did not take it",
+        _STATEMENTS,
+        "AND coalesce(session.backend_start, '-infinity') <= saga.claimed_at",
+        "",
+        f"{_ORPHANS}::test_a_younger_session_with_the_same_process_id_is_another_one",
+    ),
+    remove(
+        "engine-orphans-unnamed",
+        "a claim that names no session keeps its lease",
+        _STATEMENTS,
+        "              AND saga.claimed_by IS NOT NULL\n",
+        "",
+        f"{_ORPHANS}::test_a_claim_of_code_that_names_no_session_keeps_its_lease",
     ),
     remove(
         "engine-deadline-of-a-message",
