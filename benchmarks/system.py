@@ -36,7 +36,7 @@ class System:
 
     Args:
         supervisor: keeps its programs running.
-        environment: of its programs.
+        environment: for contenders: the same servers, and always the embedded broker.
         address: of its web server.
         roots: program -> pid of its first process, of what is ours.
         servers: the same of what contenders use as well.
@@ -61,14 +61,19 @@ class System:
 
 
 @contextmanager
-def running() -> Iterator[System]:
-    """Run a fresh system, and make this process one of its own."""
+def running(*, broker: str = "") -> Iterator[System]:
+    """Run a fresh system, and make this process one of its own.
+
+    Args:
+        broker: URL of the broker that its messages go through; the embedded one by default.
+    """
     instance = Instance("bench")
     forget(instance)
     with embedded(instance) as services:
         Ledger(instance.ledger).note("supervisor", os.getpid())
         ports = Ports.choose()
-        environment = {**os.environ, **instance.environment(), **ports.environment()}
+        beside = {**os.environ, **instance.environment(), **ports.environment()}
+        environment = {**beside, "BROKER_URL": broker} if broker else beside
         os.environ.update(environment)
         migrate(environment)
         manage(environment, "load_catalogue")
@@ -85,7 +90,7 @@ def running() -> Iterator[System]:
             servers |= {"postgres": services.postgres.pid, "valkey": services.valkey.pid}
             yield System(
                 supervisor=supervisor,
-                environment=environment,
+                environment=beside,
                 address=f"http://127.0.0.1:{ports.web}",
                 roots={name: supervisor.pid(name) for name in ("web", *WORKERS, "beat")},
                 servers=servers,

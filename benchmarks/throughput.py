@@ -73,9 +73,10 @@ def main() -> int:
     parser.add_argument("--checkouts", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--alone", action="store_true", help="nobody beside ours")
+    parser.add_argument("--broker", default="", help="URL of ours, such as RabbitMQ's")
     parser.add_argument("--picture", type=Path, help="an .svg file to draw it in")
     given = parser.parse_args()
-    with system.running() as ours, ExitStack() as beside:
+    with system.running(broker=given.broker) as ours, ExitStack() as beside:
         entrants: list[Callable[[int], Round]] = [partial(_work_off, ours)]
         if not given.alone:
             entrants += _others(ours, beside)
