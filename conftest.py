@@ -22,9 +22,14 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files whose tests empty the tables last: what the migrations wrote goes with it."""
+    """Put the files whose tests empty the tables last: what the migrations wrote goes with it.
+
+    Behind them come those whose tests run the whole system. It stays up until the last of them, and
+    would work on what another test of the same process leaves in the databases.
+    """
     emptying = {item.path for item in items if _empties_tables(item)}
-    items.sort(key=lambda item: item.path in emptying)
+    running = {item.path for item in items if "stack" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (item.path in emptying, item.path in running))
 
 
 def _empties_tables(item: pytest.Item) -> bool:

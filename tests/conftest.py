@@ -79,6 +79,10 @@ class Stack:
     def api(self) -> str:
         return f"http://127.0.0.1:{self.ports.web}/api/v1"
 
+    def start_worker(self, name: str) -> None:
+        """Start a worker that was stopped, with its plan."""
+        self.supervisor.start(with_plan(processes.worker(name), self.plans))
+
     def place(
         self,
         *,

@@ -57,7 +57,7 @@ def test_a_domain_that_is_down_and_back_delays_its_step_only(
     placed = shop.place(key=f"down-{step}")
     checkout_id = placed.json()["id"]
     with database_down(variable):
-        shop.supervisor.start(processes.worker("domain"))
+        shop.start_worker("domain")
         failed = eventually(
             lambda: _saga(checkout_id), until=lambda saga: saga.error_step == step, timeout=40
         )
@@ -69,7 +69,7 @@ def test_the_control_plane_that_is_down_and_back_loses_nothing(shop: Stack) -> N
     shop.supervisor.stop("domain")
     placed = shop.place(key="control")
     with database_down("DATABASE_URL"):
-        shop.supervisor.start(processes.worker("domain"))
+        shop.start_worker("domain")
         shop.supervisor.wait_ready("domain")
         refused = shop.place(key="refused-meanwhile")
         assert refused.status_code == 503
@@ -110,7 +110,7 @@ def test_messages_that_a_broker_loses_are_sent_again(shop: Stack) -> None:
     for file in (shop.sockets / "appendonlydir").iterdir():
         file.unlink()
     _restart_broker(shop)
-    shop.supervisor.start(processes.worker("domain"))
+    shop.start_worker("domain")
     assert shop.settled(placed)["status"] == "completed"
     assert _saga(placed.json()["id"]).epoch > 1
 

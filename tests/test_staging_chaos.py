@@ -14,6 +14,7 @@ from sagas.models import DisturbedAttempt, Outcome, Saga
 from tests.browser import Desk, desk, employ, running_browser
 from tests.conftest import Stack
 from tests.waiting import eventually
+from tooling.crashtest.shop import with_plan
 from tooling.local import stack as processes
 
 pytestmark = pytest.mark.django_db(databases="__all__", transaction=True)
@@ -34,7 +35,8 @@ def _restart(stack: Stack, *variables: str) -> None:
     for name in _CONCERNED:
         stack.supervisor.stop(name)
         program = processes.web(stack.ports) if name == "web" else processes.worker(name)
-        stack.supervisor.start(replace(program, command=["env", *variables, *program.command]))
+        program = replace(program, command=["env", *variables, *program.command])
+        stack.supervisor.start(with_plan(program, stack.plans))
     stack.supervisor.wait_ready(*_CONCERNED, timeout=90)
 
 
