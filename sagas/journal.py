@@ -191,9 +191,14 @@ def save(
 
 
 def fence(saga: Saga) -> None:
-    """Raise the epoch of a saga, so that whoever was dispatched before cannot save any more."""
+    """Raise the epoch of a saga, so that whoever was dispatched before cannot save any more.
+
+    Only one that waited in vain for a worker waits longer for the next one: where a worker had it,
+    and died or failed, messages come through.
+    """
     lost = lost_run(saga)
-    saga.recoveries += int(saga.next_attempt_at is None)
+    waited_in_vain = saga.next_attempt_at is None and lost is None
+    saga.recoveries = saga.recoveries + 1 if waited_in_vain else 0
     save(saga, seen_state=saga.state, run=lost, lease=queue_lease(saga), raise_epoch=True)
 
 

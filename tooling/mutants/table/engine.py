@@ -146,6 +146,14 @@ MUTANTS = [
         f"{_ORPHANS}::test_a_claim_of_code_that_names_no_session_keeps_its_lease",
     ),
     remove(
+        "engine-recoveries-of-a-backlog",
+        "a worker that died does not make the next queue lease longer",
+        _JOURNAL,
+        "saga.next_attempt_at is None and lost is None",
+        "saga.next_attempt_at is None",
+        f"{_RECOVERY}::test_a_worker_that_died_makes_no_lease_longer",
+    ),
+    remove(
         "engine-deadline-of-a-message",
         "a message past the deadline turns the saga back",
         _EXECUTOR,
