@@ -13,9 +13,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.conf import settings
 from django.db import close_old_connections, connections
 
-from config import redis_transport
+from config import half_read, redis_transport
 
 redis_transport.install()
+half_read.install()
 app = Celery("makegood")
 
 _AMQP = settings.BROKER_URL.startswith(("amqp", "pyamqp"))

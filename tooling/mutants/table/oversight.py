@@ -117,6 +117,22 @@ MUTANTS = [
         "::test_half_a_message_is_waited_for_as_long_as_any_answer",
     ),
     remove(
+        "oversight-half-read-results",
+        "a child's result that was half read when the broker was lost is read to its end",
+        "config/celery.py",
+        "half_read.install()\n",
+        "",
+        "config/tests/test_half_read.py::test_a_result_is_read_to_its_end_after_the_broker_was_lost",
+    ),
+    remove(
+        "oversight-half-read-by-another",
+        "what a child had begun is not taken for its successor's",
+        "config/half_read.py",
+        "of is child and ",
+        "",
+        "config/tests/test_half_read.py::test_what_another_child_had_begun_is_not_gone_on_with",
+    ),
+    remove(
         "oversight-chaos-lock",
         "of the workers that would disturb a saga each holds the plan's row",
         _STAGED,
