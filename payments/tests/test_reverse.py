@@ -47,6 +47,24 @@ def test_a_charge_is_refunded_once_however_often_it_is_reversed(provider: FakePr
     assert receipt.undo_result == {"refunded": TOTAL}
 
 
+@pytest.mark.parametrize(
+    ("token", "by_provider"), [("tok_refund_refused_once", TOTAL), ("tok_refund_refused", 0)]
+)
+def test_a_refund_by_hand_is_recorded_only_if_the_provider_still_refuses_its_own(
+    provider: FakeProvider, token: str, by_provider: int
+) -> None:
+    """Guard: the provider is asked once more (without it: paid back by both)."""
+    checkout = Checkout(token=token)
+    checkout.charge()
+    with pytest.raises(services.RefundRefused):
+        checkout.reverse()
+    services.refund_by_hand(saga_id=checkout.saga_id, reference="TR-1")
+    assert provider.refunded(checkout.intent) == by_provider
+    assert checkout.money.refunded == TOTAL
+    by_hand = checkout.operations(Kind.REFUND)[-1].provider_ref.startswith("by hand")
+    assert by_hand is (by_provider == 0)
+
+
 def test_a_declined_charge_is_cancelled(provider: FakeProvider) -> None:
     checkout = Checkout(token="tok_declined")
     with pytest.raises(services.CardDeclined):

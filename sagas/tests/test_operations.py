@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from sagas import journal, operations, verbs
-from sagas.mandates import Mandate
+from sagas.mandates import Changed, Mandate
 from sagas.models import Saga, new_saga_id
 from sagas.operations import KeyReused, NotNow, TooLate
 from sagas.tests.conftest import NOBODY, deliver, drive, let_time_pass, start_toy
@@ -144,6 +144,16 @@ def test_what_was_undone_cannot_be_undone_again(stage: Theatre) -> None:
     saga = drive(start_toy().pk)
     with pytest.raises(NotNow, match="nothing to turn back"):
         verbs.compensate(saga.pk, mandate=NOBODY, past_pivot=True)
+
+
+def test_a_word_on_what_has_moved_on_since_is_refused(stage: Theatre) -> None:
+    """Guard: the epoch and the revision that the operator saw."""
+    saga = start_toy()
+    seen = (saga.epoch, saga.revision)
+    deliver(saga.pk)
+    with pytest.raises(Changed, match="moved on since you looked"):
+        verbs.compensate(saga.pk, mandate=Mandate(operator=None, seen=seen))
+    assert journal.read(saga.pk).state != "COMPENSATING"
 
 
 def test_the_operator_log_says_who_why_and_what(stage: Theatre) -> None:

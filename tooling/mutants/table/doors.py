@@ -69,7 +69,7 @@ MUTANTS = [
         "sagas/mandates.py",
         "if mandate.seen is not None and mandate.seen != (saga.epoch, saga.revision):",
         "if False:",
-        f"{_VERB_PAGES}::test_a_stale_preview_is_refused_and_nothing_is_done",
+        "sagas/tests/test_operations.py::test_a_word_on_what_has_moved_on_since_is_refused",
     ),
     remove(
         "doors-one-word-once",
@@ -94,8 +94,9 @@ MUTANTS = [
         "        with suppress(RefundRefused):\n            reversing.finish(payment)\n"
         "            return\n",
         "",
-        f"{_VERB_PAGES}"
-        "::test_nothing_is_resolved_by_hand_while_the_provider_has_not_confirmed_the_payment",
+        "payments/tests/test_reverse.py"
+        "::test_a_refund_by_hand_is_recorded_only_if_the_provider_still_refuses_its_own"
+        "[tok_refund_refused_once-4999]",
     ),
     remove(
         "doors-approval-by-another",
