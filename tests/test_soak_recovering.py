@@ -2,7 +2,10 @@
 
 from uuid import uuid4
 
-from tooling.soak.recovering import Kill, Progress, percentile, times_to_recover
+from tooling.soak.injector import Injected
+from tooling.soak.plan import faults_for
+from tooling.soak.recovering import Kill, Progress, Recovered, percentile, times_to_recover
+from tooling.soak.report import Report
 
 SAGA = uuid4()
 
@@ -44,3 +47,22 @@ def test_percentiles_are_of_the_nearest_rank() -> None:
     assert (percentile(values, 0.5), percentile(values, 0.99)) == (50.0, 99.0)
     assert (percentile([4.0], 0.99), percentile([], 0.5)) == (4.0, 0.0)
     assert percentile([1.0, 2.0, 3.0], 0.99) == 3.0
+
+
+def test_the_slowest_are_told_with_the_faults_of_their_time() -> None:
+    first, second, third = faults_for(1, checkouts=100, gap=10)[:3]
+    faults = [
+        Injected(first, began=100.0, ended=101.0),
+        Injected(second, began=115.0, ended=118.0),
+        Injected(third, began=140.0, ended=141.0),
+    ]
+    recovered = [
+        Recovered(kill=third.number, saga_id=SAGA, seconds=3.04),
+        Recovered(kill=first.number, saga_id=SAGA, seconds=20.0),
+        Recovered(kill=first.number, saga_id=SAGA, seconds=None),
+    ]
+    report = Report(command="", seed=1, faults=faults, recovered=recovered)
+    assert report.slowest == [
+        {"saga": str(SAGA), "seconds": 20.0, "faults": [str(first), str(second)]},
+        {"saga": str(SAGA), "seconds": 3.0, "faults": [str(third)]},
+    ]

@@ -112,3 +112,5 @@ class Injector:
             # Another fault has the database or the broker down: nobody can say whom this one hit.
             return
         self.kills.append(Kill(number=planned.number, at=at, held=held))
+        by_name = {str(saga_id): epoch for saga_id, epoch in held.items()}
+        self.journal.append("killed", number=planned.number, held=by_name)

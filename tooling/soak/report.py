@@ -15,6 +15,7 @@ from tooling.soak.verdict import Violation, Wrong
 #: How the reports' files begin.
 NAME = "soak"
 _SHOWN = 40
+_SLOWEST = 12
 
 
 @dataclass
@@ -64,6 +65,13 @@ class Report:
             "max": round(max(seconds, default=0.0), 1),
         }
 
+    @property
+    def slowest(self) -> Sequence[Mapping[str, object]]:
+        """The checkouts that a kill held up for longest, and all faults of that time."""
+        measured = [one for one in self.recovered if one.seconds is not None]
+        measured.sort(key=lambda one: one.seconds or 0.0, reverse=True)
+        return [self._told(one) for one in measured[:_SLOWEST]]
+
     def by_kind(self) -> Mapping[str, tuple[int, int]]:
         """Return how often each kind of fault was injected, and how much it hit."""
         times = Counter(one.planned.kind for one in self.faults)
@@ -97,6 +105,7 @@ class Report:
                     f"{one.planned}: {one.error}" for one in self.faults if one.error
                 ],
                 "recovery": self.recovery,
+                "slowest": self.slowest,
                 "rested": self.rested,
                 "audit": self.audit,
                 "classes": self.by_class(),
@@ -136,6 +145,16 @@ class Report:
             *(f"- fault failed: {one.planned}: {one.error}" for one in self.faults if one.error),
         ]
         return "\n".join(lines).rstrip() + "\n"
+
+    def _told(self, held_up: Recovered) -> Mapping[str, object]:
+        killed = next(one for one in self.faults if one.planned.number == held_up.kill)
+        again = killed.began + (held_up.seconds or 0.0)
+        meanwhile = [one for one in self.faults if one.began <= again and one.ended >= killed.began]
+        return {
+            "saga": str(held_up.saga_id),
+            "seconds": round(held_up.seconds or 0.0, 1),
+            "faults": [str(one.planned) for one in meanwhile],
+        }
 
     @property
     def _audited(self) -> str:
