@@ -1,12 +1,14 @@
-"""Tells a message that waits in a long queue from one that is lost, by what the broker holds.
+"""Tells a message that waits in a long queue from one that is lost.
 
-A queue hands its messages out in the order in which they came. So if it holds n of them, they are
-those of the n sagas that were sent to it last: these wait on, in their places. Whoever was sent
-before them and is with no worker has lost its message, and recovery sends it again.
+A queue hands its messages out in the order in which they came. So a message is lost, or with a
+worker, if one that was sent later has come through; or if the queue holds n messages, and n sagas
+were sent later. Recovery sends the saga again then; all others wait on, in their places.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -16,13 +18,28 @@ from django.conf import settings
 from sagas import journal, registry, tasks
 from sagas.definitions import SagaDefinition
 from sagas.journal import Place
-from sagas.models import COMPENSATED, COMPENSATING
+from sagas.models import COMPENSATED, COMPENSATING, Direction
 from sagas.participant import crash
 
 log = structlog.get_logger(__name__)
 
 #: Seconds to connect to the broker.
 _CONNECT = 2
+#: Several workers take messages at one time, and need not come through in the same order.
+_NEARLY_AT_ONCE = timedelta(seconds=2)
+
+
+@dataclass
+class Line:
+    """One queue: where sagas wait in it, and what its messages run.
+
+    Args:
+        places: where sagas stand whose next message is in it, and whether before their pivot.
+        parts: steps with their direction. Not those that join a message of another queue.
+    """
+
+    places: dict[Place, bool] = field(default_factory=dict)
+    parts: set[tuple[str, Direction]] = field(default_factory=set)
 
 
 def leave_queued() -> int:
@@ -34,10 +51,10 @@ def leave_queued() -> int:
     overdue = journal.places_overdue()
     if not overdue:
         return 0
-    wanted = {queue: places for queue, places in _places().items() if overdue & places.keys()}
+    wanted = {name: line for name, line in _lines().items() if overdue & line.places.keys()}
     return sum(
-        _leave(places, held=held)
-        for places, held in zip(wanted.values(), _held([*wanted]), strict=True)
+        _leave(line, held=held)
+        for line, held in zip(wanted.values(), _held([*wanted]), strict=True)
         if held
     )
 
@@ -57,14 +74,27 @@ def messages_in(connection: Any, queue: str) -> int:
     return waiting
 
 
-def _leave(places: Mapping[Place, bool], *, held: int) -> int:
-    since = journal.sent_since(places, newest=held)
+def _leave(line: Line, *, held: int) -> int:
+    since = _since(line, held=held)
     batch: int = settings.SAGA_RECOVERY_BATCH
     left = 0
     # In batches, so that a worker that takes a message meanwhile hardly ever meets a locked row.
-    while count := journal.leave_queued(places, since=since, limit=batch):
+    while count := journal.leave_queued(line.places, since=since, limit=batch):
         left += count
     return left
+
+
+def _since(line: Line, *, held: int) -> datetime | None:
+    """Return since when messages were sent that may still be in the queue; None if all may.
+
+    The count alone would not do: a queue also holds copies of messages that are overtaken.
+    """
+    came_through = journal.came_through(line.parts)
+    known = [
+        journal.sent_since(line.places, newest=held),
+        came_through and came_through - _NEARLY_AT_ONCE,
+    ]
+    return max((moment for moment in known if moment), default=None)
 
 
 def _held(queues: Sequence[str]) -> Sequence[int]:
@@ -81,16 +111,18 @@ def _held(queues: Sequence[str]) -> Sequence[int]:
         return [0] * len(queues)
 
 
-def _places() -> Mapping[str, Mapping[Place, bool]]:
-    """Return, by queue, where sagas wait for one of its workers, and whether before the pivot."""
-    places: dict[str, dict[Place, bool]] = defaultdict(dict)
+def _lines() -> Mapping[str, Line]:
+    """Return the line of each queue on which some saga is sent to a worker."""
+    lines: dict[str, Line] = defaultdict(Line)
     for definition in registry.definitions():
         for state in (*definition.states, COMPENSATING, COMPENSATED):
             if queue := _queue_of(definition, state):
                 forward = state in definition.states
                 place = Place(definition.kind, definition.version, state)
-                places[queue][place] = forward and definition.is_before_pivot(state)
-    return places
+                lines[queue].places[place] = forward and definition.is_before_pivot(state)
+        for queue, step, direction in _parts_of(definition):
+            lines[queue].parts.add((step, direction))
+    return lines
 
 
 def _queue_of(definition: SagaDefinition, state: str) -> str:
@@ -101,3 +133,12 @@ def _queue_of(definition: SagaDefinition, state: str) -> str:
         return definition.after_compensated.queue if definition.after_compensated else ""
     steps = definition.steps_after(state)
     return steps[0].queue if steps else ""
+
+
+def _parts_of(definition: SagaDefinition) -> Iterator[tuple[str, str, Direction]]:
+    for step in definition.steps:
+        yield tasks.COMPENSATION_QUEUE, step.name, Direction.UNDO
+        if not step.joins:
+            yield step.queue, step.name, Direction.DO
+    if told := definition.after_compensated:
+        yield told.queue, told.name, Direction.FOLLOW_UP

@@ -5,7 +5,7 @@ fences whoever was dispatched before; the revision also tells two copies of one 
 apart where the state does not change (running -> running, COMPENSATING -> COMPENSATING).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -60,7 +60,7 @@ _WRITTEN_AS_IT_STANDS = (
 _WRITTEN_AS_JSON = ("results", "undone", "given_up")
 
 #: The longest time, in seconds, between two looks whether a message still waits in its queue.
-_LONGEST_QUEUE_LEASE = 60.0
+_LONGEST_WAIT = 60.0
 
 
 class Place(NamedTuple):
@@ -172,6 +172,25 @@ def sent_since(places: Mapping[Place, bool], *, newest: int) -> datetime | None:
     return row[0] if row else None
 
 
+def came_through(parts: Collection[tuple[str, Direction]]) -> datetime | None:
+    """Return a moment at or after which a message was sent that a worker has run since.
+
+    Args:
+        parts: steps, and the direction in which the queue's messages run them.
+
+    Returns:
+        The latest such moment that the history tells of; None if it tells of none.
+    """
+    values = {
+        "steps": [step for step, _ in parts],
+        "directions": [direction.value for _, direction in parts],
+    }
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(statements.CAME_THROUGH, values)
+        at: datetime | None = cursor.fetchone()[0]
+    return at
+
+
 def leave_queued(places: Mapping[Place, bool], *, since: datetime | None, limit: int) -> int:
     """Extend the run-out leases of sagas whose messages still wait for a worker; return how many.
 
@@ -184,8 +203,8 @@ def leave_queued(places: Mapping[Place, bool], *, since: datetime | None, limit:
         limit: how many at the most.
     """
     values = {
-        "lease": settings.SAGA_QUEUE_LEASE,
-        "longest": _LONGEST_QUEUE_LEASE,
+        "shortest": settings.SAGA_QUEUE_LEASE / 2,
+        "longest": _LONGEST_WAIT,
         "since": since,
         "limit": limit,
     }

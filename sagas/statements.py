@@ -84,14 +84,43 @@ OFFSET %(newest)s - 1
  LIMIT 1
 """
 
-#: Whoever has waited for so long waits as long again, up to the longest; before the pivot not
+#: When the last message of a queue was sent, at the least, that is known to have come through: its
+#: attempt is in the history, and what its saga did before was written before it was sent. Not so
+#: the late word of a worker that was frozen: the saga has been sent again since. What a message
+#: waits for is recent: the last attempts are enough, and cost the same however long the history is.
+CAME_THROUGH = """
+SELECT max(coalesce(before.recorded_at, saga.created_at))
+  FROM (
+           SELECT run.id, run.saga_id
+             FROM sagas_steprun AS run
+             JOIN unnest(%(steps)s::text[], %(directions)s::text[]) AS told (step, direction)
+                  USING (step, direction)
+            WHERE run.id > (SELECT max(id) FROM sagas_steprun) - 2000
+              AND run.outcome NOT IN ('lost', 'superseded')
+            ORDER BY run.id DESC
+            LIMIT 100
+       ) AS run
+  JOIN sagas_saga AS saga ON saga.id = run.saga_id
+  LEFT JOIN LATERAL (
+           SELECT earlier.recorded_at
+             FROM sagas_steprun AS earlier
+            WHERE earlier.saga_id = run.saga_id AND earlier.id < run.id
+            ORDER BY earlier.id DESC
+            LIMIT 1
+       ) AS before ON TRUE
+"""
+
+#: Whoever has waited for so long waits half as long again, up to the longest; before the pivot not
 #: beyond the deadline. ``updated_at`` goes on saying when the message was sent.
 LEAVE_QUEUED = f"""
 UPDATE sagas_saga AS saga
    SET lease_until = least(
            statement_timestamp() + greatest(
-               make_interval(secs => %(lease)s),
-               least(make_interval(secs => %(longest)s), statement_timestamp() - saga.updated_at)
+               make_interval(secs => %(shortest)s),
+               least(
+                   make_interval(secs => %(longest)s),
+                   (statement_timestamp() - saga.updated_at) / 2
+               )
            ),
            CASE WHEN waiting.is_before_pivot THEN saga.deadline_at END
        ),

@@ -36,10 +36,17 @@ def test_what_never_goes_on_is_told() -> None:
 
 
 def test_two_kills_of_one_checkout_count_twice() -> None:
-    kills = [_kill(), Kill(number=2, at=110.0, held={SAGA: 1})]
-    history = {SAGA: [Progress(epoch=2, at=120.0)]}
+    kills = [_kill(), Kill(number=2, at=110.0, held={SAGA: 2})]
+    history = {SAGA: [Progress(epoch=3, at=120.0)]}
     found = times_to_recover(kills, history, {SAGA: True})
     assert [one.seconds for one in found] == [20.0, 10.0]
+
+
+def test_what_an_earlier_kill_left_behind_counts_from_that_one() -> None:
+    kills = [Kill(number=2, at=110.0, held={SAGA: 1}), _kill()]
+    history = {SAGA: [Progress(epoch=2, at=120.0)]}
+    found = times_to_recover(kills, history, {SAGA: True})
+    assert [(one.kill, one.seconds) for one in found] == [(1, 20.0)]
 
 
 def test_percentiles_are_of_the_nearest_rank() -> None:

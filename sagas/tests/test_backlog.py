@@ -37,6 +37,19 @@ def _has_waited(saga_id: UUID, seconds: float) -> None:
     )
 
 
+def _let_leases_run_out(*saga_ids: UUID) -> None:
+    """The same, and the message was sent when it was."""
+    Saga.objects.using(DATABASE).filter(pk__in=saga_ids).update(
+        lease_until=Now() - timedelta(seconds=1), revision=F("revision") + 1
+    )
+
+
+def _is_dispatched_again(saga_id: UUID) -> None:
+    """Let a worker stand still for so long that another dispatch has taken its step over."""
+    _let_leases_run_out(saga_id)
+    operations.dispatch(saga_id)
+
+
 def _waiting(*seconds: float) -> Sequence[UUID]:
     """Start sagas whose messages are still in the queue, and were sent so long ago."""
     ids = [start_toy(f"key-{number}").pk for number in range(len(seconds))]
@@ -76,6 +89,32 @@ def test_of_those_who_wait_the_one_without_a_message_is_sent_again(stage: Theatr
     assert [journal.read(each).epoch for each in (second, third)] == [1, 1]
 
 
+def test_whoever_was_overtaken_is_sent_again_however_many_copies_the_queue_holds(
+    stage: Theatre,
+) -> None:
+    """Guard: a message that was sent later has come through, so this one does not wait any more."""
+    lost, waiting = _waiting(30, 20)
+    _take_from("orders")
+    for _ in range(5):  # copies of an overtaken dispatch, which do nothing
+        operations.dispatch(waiting)
+    later = start_toy("later").pk
+    _has_waited(waiting, 1)
+    assert recover().dispatched == []
+    deliver(later)
+    _let_leases_run_out(lost, waiting)
+    assert recover().dispatched == [lost]
+
+
+def test_the_late_word_of_a_frozen_worker_lets_nobody_be_overtaken(stage: Theatre) -> None:
+    """Guard: its message is older than the dispatch that took over, and says nothing of others."""
+    frozen, waiting = (start_toy(key).pk for key in ("frozen", "waiting"))
+    stage.script["pack_bag"] = [lambda: _is_dispatched_again(frozen)]
+    deliver(frozen)
+    assert Saga.objects.using(DATABASE).get(pk=frozen).runs.using(DATABASE).last() is not None
+    _has_waited(waiting, 5)
+    assert recover().dispatched == []
+
+
 def test_an_empty_queue_lets_nobody_wait(stage: Theatre) -> None:
     ids = _waiting(30, 20)
     lose_messages()
@@ -90,8 +129,8 @@ def test_what_waits_in_another_queue_says_nothing(stage: Theatre) -> None:
     assert recover().dispatched == [saga_id]
 
 
-@pytest.mark.parametrize(("waited", "longer"), [(1, None), (40, 40), (3_000, 60)])
-def test_whoever_has_waited_waits_as_long_again(
+@pytest.mark.parametrize(("waited", "longer"), [(1, None), (40, 20), (3_000, 60)])
+def test_whoever_has_waited_waits_half_as_long_again(
     stage: Theatre, waited: float, longer: float | None
 ) -> None:
     """A queue is looked into less often the longer it is, and once a minute at the least."""
@@ -100,8 +139,8 @@ def test_whoever_has_waited_waits_as_long_again(
         deadline_at=Now() + timedelta(hours=2), revision=F("revision") + 1
     )
     recover()
-    expected = longer or project.SAGA_QUEUE_LEASE
-    assert _seconds_left(journal.read(saga_id)) == pytest.approx(expected, abs=5)
+    expected = longer or project.SAGA_QUEUE_LEASE / 2
+    assert _seconds_left(journal.read(saga_id)) == pytest.approx(expected, abs=2)
 
 
 def test_before_the_pivot_nobody_waits_beyond_the_deadline(stage: Theatre) -> None:
@@ -143,11 +182,13 @@ def test_undos_and_mails_that_are_owed_keep_their_places_too(stage: Theatre) -> 
 
 def test_a_step_that_runs_and_one_that_backs_off_wait_for_no_worker(stage: Theatre) -> None:
     """Guard: only what no worker has taken can still be in a queue."""
-    running, backing_off = (start_toy(key).pk for key in ("running", "backing off"))
+    keys = ("running", "backing off", "waiting")
+    running, backing_off, waiting = (start_toy(key).pk for key in keys)
     journal.claim(journal.read(running), time_limit=5)
     seen = journal.read(backing_off)
     journal.save(seen, seen_state=seen.state, wait=0)
-    _has_waited(running, 20)
+    for each in (running, backing_off, waiting):
+        _has_waited(each, 20)
     assert sorted(recover().dispatched) == sorted([running, backing_off])
 
 

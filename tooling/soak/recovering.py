@@ -46,16 +46,21 @@ def times_to_recover(
 
     A saga whose next progress came in the epoch that it had was not held up: another process
     was on it, or the broker handed its message on. One without progress that is at rest had
-    been finished before the kill.
+    been finished before the kill. Each epoch of a saga counts once, from its first kill: what a
+    dead worker had in hand stays in the broker's books for a while, where the next kill, which has
+    not held it up, finds it again.
 
     Args:
         kills: with the sagas that the killed processes held.
         history: each saga's progress, oldest first.
         resting: whether each saga is at rest now.
     """
-    found = []
-    for kill in kills:
+    found, known = [], set[tuple[UUID, int]]()
+    for kill in sorted(kills, key=lambda each: each.at):
         for saga_id, epoch in kill.held.items():
+            if (saga_id, epoch) in known:
+                continue
+            known.add((saga_id, epoch))
             later = next((p for p in history.get(saga_id, ()) if p.at > kill.at), None)
             if later is None and resting.get(saga_id, True):
                 continue

@@ -163,6 +163,22 @@ MUTANTS = [
         f"{_BACKLOG}::test_of_those_who_wait_the_one_without_a_message_is_sent_again",
     ),
     remove(
+        "engine-backlog-overtaken",
+        "a message that was overtaken is sent again however many copies its queue holds",
+        "sagas/backlog.py",
+        "        came_through and came_through - _NEARLY_AT_ONCE,\n",
+        "",
+        f"{_BACKLOG}::test_whoever_was_overtaken_is_sent_again_however_many_copies_the_queue_holds",
+    ),
+    remove(
+        "engine-backlog-frozen",
+        "the late word of a frozen worker does not say what came through",
+        _STATEMENTS,
+        "AND run.outcome NOT IN ('lost', 'superseded')",
+        "",
+        f"{_BACKLOG}::test_the_late_word_of_a_frozen_worker_lets_nobody_be_overtaken",
+    ),
+    remove(
         "engine-backlog-capped",
         "whoever waits in a queue does not wait beyond the deadline",
         _STATEMENTS,
