@@ -11,7 +11,6 @@ from django.conf import settings
 from django.core.cache import cache
 from django_celery_beat.models import PeriodicTask
 
-from sagas.backlog import messages_in
 from sagas.models import DATABASE, Heartbeat
 from sagas.recovery import HEARTBEAT, recover_task
 from sagas.tasks import BROKER_ERRORS
@@ -91,7 +90,18 @@ def _served(connection: Any) -> Mapping[str, Sequence[str]]:
 
 def _line(connection: Any, name: str, served: Mapping[str, Sequence[str]]) -> Line:
     workers = sum(name in queues for queues in served.values())
-    return Line(name=name, waiting=messages_in(connection, name), workers=workers)
+    return Line(name=name, waiting=_waiting(connection, name), workers=workers)
+
+
+def _waiting(connection: Any, name: str) -> int:
+    """Return how many messages wait; a queue that is not there yet holds none."""
+    # A refusal closes the channel on RabbitMQ, so each queue has a channel of its own.
+    with connection.channel() as channel:
+        try:
+            waiting: int = channel.queue_declare(queue=name, passive=True).message_count
+        except connection.channel_errors:
+            return 0
+    return waiting
 
 
 @dataclass(frozen=True, kw_only=True)
