@@ -57,7 +57,7 @@ SHORT_TIMES = {
 
 
 #: The queues on which the periodic jobs run that these tests need.
-BEATEN = ("recovery", "compensation", "events", "outgoing")
+BEATEN = ("recovery", "compensation", "events", "outgoing", "webhooks")
 
 
 @dataclass
@@ -251,6 +251,7 @@ def _ticking(broker_url: str) -> Iterator[None]:
                 beat.send_task("sagas.recover", queue="recovery", expires=5, retry=False)
                 beat.send_task("sagas.bulk_tick", queue="compensation", expires=5, retry=False)
                 beat.send_task("events.tick", queue="events", expires=5, retry=False)
+                beat.send_task("payments.sweep_events", queue="webhooks", expires=5, retry=False)
                 for name in ("send_notices", "look_for_webhooks"):
                     beat.send_task(
                         f"notifications.{name}", queue="outgoing", expires=5, retry=False
