@@ -1,17 +1,24 @@
-"""Kombu's transport for Redis and Valkey, with a time limit on the one read that has none.
+"""Kombu's transport for Redis and Valkey, mended where a broker that hangs stops a worker for good.
 
-A worker's only loop reads a connection when it is readable. On the one for broadcasts redis-py
-then blocks until a whole message has come, whatever ``socket_timeout`` says, and a socket that
-was readable need not stay so: a new connection may have got the number of one that has just been
-lost, or the rest of a message may never come. The loop stood still for good, the worker took no
-message any more, and nothing ended it. Seen in the soak when answers of the broker were held back
-for six seconds; https://github.com/celery/celery/issues/2606 tells of others.
+**A read without a time limit.** A worker's only loop reads a connection when it is readable. On
+the one for broadcasts redis-py then blocks until a whole message has come, whatever
+``socket_timeout`` says, and a socket that was readable need not stay so: a new connection may have
+got the number of one that has just been lost, or the rest of a message may never come. The loop
+stood still for good, the worker took no message any more, and nothing ended it. Seen in the soak
+when answers of the broker were held back for six seconds;
+https://github.com/celery/celery/issues/2606 tells of others.
+
+**A place that stays taken.** A worker takes as many messages at a time as it has children. When
+the broker does not answer an acknowledgement in time, Celery logs that and goes on, but kombu
+counts the message among those in hand until the connection ends, which need not come: the worker
+takes one message less at a time, and one with a single child takes none any more. Seen in
+``tests/test_outages.py``.
 """
 
 from functools import cached_property
 from typing import Any, cast
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
 
 def bounded(subscription: Any) -> Any:
@@ -33,8 +40,32 @@ def bounded(subscription: Any) -> Any:
     return subscription
 
 
+class QoS(redis.QoS):
+    """The messages that a worker has in hand; who is done with one has a hand free.
+
+    If the broker has not heard of it, it hands the message out again after the visibility
+    time-out, and that copy does nothing.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        """Tell the broker that a message is done with."""
+        try:
+            super().ack(delivery_tag)
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Tell the broker that a message was not dealt with, and whether somebody else may try."""
+        try:
+            super().reject(delivery_tag, requeue=requeue)
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
+
+
 class Channel(redis.Channel):
-    """A channel that never waits for a broadcast."""
+    """A channel that never waits for a broadcast, and holds no message that is done with."""
+
+    QoS = QoS
 
     @cached_property
     def subclient(self) -> Any:

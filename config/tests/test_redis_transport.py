@@ -1,4 +1,4 @@
-"""No read of a worker's loop lasts longer than its time-out, broadcasts among them."""
+"""A broker that hangs stops no worker: no read lasts for ever, no message stays in its hands."""
 
 import socket
 import threading
@@ -17,6 +17,8 @@ from redis.retry import Retry
 from config import redis_transport
 
 LIMIT = 0.5
+#: Seconds until the server that owes half a message hangs up.
+SERVED = 20.0
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def half_a_message() -> Iterator[int]:
                 while b"SUBSCRIBE" not in (said := caller.recv(1024)):
                     caller.sendall(b"+OK\r\n" * said.count(b"*"))
                 caller.sendall(b"*3\r\n$9\r\nsubscribe\r\n")
-                ended.wait(20)
+                ended.wait(SERVED)
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -71,6 +73,40 @@ def test_half_a_message_is_waited_for_as_long_as_any_answer(half_a_message: int)
     broadcasts = redis_transport.bounded(client.pubsub())
     broadcasts.subscribe("anything")
     time.sleep(0.2)
+    began = time.monotonic()
     with pytest.raises(NotInTime):
         broadcasts.parse_response()
+    # Without the guard it is the server that ends it, and a second connection that is not answered.
+    assert time.monotonic() - began < SERVED / 2
     client.close()
+
+
+@pytest.fixture
+def in_hand() -> Iterator[Any]:
+    """The one message that a worker with a single child has taken, at a broker that hangs."""
+    with current_app.connection_for_read(transport_options={"socket_timeout": LIMIT}) as connection:
+        queue = connection.SimpleQueue("a-single-hand")
+        queue.consumer.qos(prefetch_count=1)
+        queue.put({"anything": 1})
+        message: Any = queue.get(timeout=10)
+        assert not message.channel.qos.can_consume()
+        message.channel.client.execute_command("CLIENT", "PAUSE", int(LIMIT * 2000), "ALL")
+        yield message
+        time.sleep(LIMIT * 2)
+        queue.queue.delete()
+        queue.close()
+
+
+def test_an_acknowledgement_that_nobody_answers_leaves_a_hand_free(in_hand: Any) -> None:
+    """Guard: the message is put down whatever the broker says (else the worker takes no more)."""
+    with pytest.raises(NotInTime):
+        in_hand.ack()
+    assert in_hand.channel.qos.can_consume()
+
+
+@pytest.mark.parametrize("requeue", [True, False])
+def test_so_does_a_message_that_was_not_dealt_with(in_hand: Any, requeue: bool) -> None:
+    """Guard: the message is put down whatever the broker says."""
+    with pytest.raises(NotInTime):
+        in_hand.reject(requeue=requeue)
+    assert in_hand.channel.qos.can_consume()

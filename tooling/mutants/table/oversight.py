@@ -6,6 +6,7 @@ _LOOKING = "sagas/audit/looking.py"
 _RUNNING = "sagas/checkout/tests/test_audit_while_running.py"
 _RETURNS = "sagas/aftersales/tests/test_returns.py"
 _CUTOFF, _CUT = "sagas/cutoff.py", "sagas/tests/test_cutoff.py"
+_TRANSPORT, _TRANSPORT_TEST = "config/redis_transport.py", "config/tests/test_redis_transport.py"
 _STAGED, _CHAOS = "sagas/disturbances.py", "sagas/tests/test_disturbances.py"
 
 MUTANTS = [
@@ -110,11 +111,38 @@ MUTANTS = [
     remove(
         "oversight-broadcasts-are-not-waited-for",
         "a worker's loop does not wait for a broadcast without end",
-        "config/redis_transport.py",
+        _TRANSPORT,
         "read(block=False, timeout=longest)",
         "read()",
-        "config/tests/test_redis_transport.py"
-        "::test_half_a_message_is_waited_for_as_long_as_any_answer",
+        f"{_TRANSPORT_TEST}::test_half_a_message_is_waited_for_as_long_as_any_answer",
+    ),
+    remove(
+        "oversight-a-hand-free",
+        "a worker has a hand free though the broker answers no acknowledgement",
+        _TRANSPORT,
+        """            super().ack(delivery_tag)
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
+""",
+        """            super().ack(delivery_tag)
+        finally:
+            pass
+""",
+        f"{_TRANSPORT_TEST}::test_an_acknowledgement_that_nobody_answers_leaves_a_hand_free",
+    ),
+    remove(
+        "oversight-a-hand-free-of-what-is-rejected",
+        "a worker has a hand free though the broker does not hear what it rejects",
+        _TRANSPORT,
+        """            super().reject(delivery_tag, requeue=requeue)
+        finally:
+            virtual.QoS.ack(self, delivery_tag)
+""",
+        """            super().reject(delivery_tag, requeue=requeue)
+        finally:
+            pass
+""",
+        f"{_TRANSPORT_TEST}::test_so_does_a_message_that_was_not_dealt_with",
     ),
     remove(
         "oversight-half-read-results",
