@@ -214,7 +214,7 @@ SAGAS: dict[str, str | list[str]] = {
 
 #: Seconds a dispatched saga may wait for a free worker before recovery dispatches it
 #: again; doubles with every recovery that found it still waiting.
-SAGA_QUEUE_LEASE = env.float("SAGA_QUEUE_LEASE", 15.0)
+SAGA_QUEUE_LEASE = env.float("SAGA_QUEUE_LEASE", 10.0)
 #: Seconds that a running step's lease outlives its time limit.
 SAGA_LEASE_MARGIN = env.float("SAGA_LEASE_MARGIN", 5.0)
 #: Whether a running step's lease ends with the database session of its worker (docs/adr/0016).
@@ -222,7 +222,7 @@ SAGA_WATCH_SESSIONS = env.bool("SAGA_WATCH_SESSIONS", True)
 #: Seconds between two looks of a step that waits for somebody else; a webhook comes first.
 SAGA_POLL_INTERVAL = env.float("SAGA_POLL_INTERVAL", 10.0)
 #: Seconds between two recovery ticks (the migrations write it into the beat schedule).
-SAGA_RECOVERY_INTERVAL = env.int("SAGA_RECOVERY_INTERVAL", 5)
+SAGA_RECOVERY_INTERVAL = env.int("SAGA_RECOVERY_INTERVAL", 3)
 #: Sagas that one recovery tick dispatches at the most.
 SAGA_RECOVERY_BATCH = env.int("SAGA_RECOVERY_BATCH", 500)
 #: Seconds after which the audit calls a saga left hanging that recovery should have taken up.

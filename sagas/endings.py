@@ -140,14 +140,14 @@ def _step_done(saga: Saga, run: StepRun) -> Ending:
         journal.save(saga, seen_state=seen, run=run)
         log.info("saga_complete", saga_id=str(saga.pk))
         return Ending(Verdict.GO_ON)
-    journal.save(saga, seen_state=seen, run=run, lease=journal.queue_lease(saga))
+    journal.save(saga, seen_state=seen, run=run, lease=settings.SAGA_QUEUE_LEASE)
     return Ending(Verdict.GO_ON)
 
 
 def _undo_settled(saga: Saga, run: StepRun) -> Ending:
     """One undo is done or given up: go on with the next, or bring the compensation to its end."""
     if saga.undos_left:
-        journal.save(saga, seen_state=saga.state, run=run, lease=journal.queue_lease(saga))
+        journal.save(saga, seen_state=saga.state, run=run, lease=settings.SAGA_QUEUE_LEASE)
         return Ending(Verdict.GO_ON)
     return end_compensation(saga, run)
 

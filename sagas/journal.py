@@ -5,9 +5,9 @@ fences whoever was dispatched before; the revision also tells two copies of one 
 apart where the state does not change (running -> running, COMPENSATING -> COMPENSATING).
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -59,8 +59,16 @@ _WRITTEN_AS_IT_STANDS = (
 )
 _WRITTEN_AS_JSON = ("results", "undone", "given_up")
 
-#: The longest time, in seconds, that a message may wait for a worker before it is sent again.
-_LONGEST_QUEUE_LEASE = 300.0
+#: The longest time, in seconds, between two looks whether a message still waits in its queue.
+_LONGEST_WAIT = 60.0
+
+
+class Place(NamedTuple):
+    """Where in their story sagas stand."""
+
+    kind: str
+    version: int
+    state: str
 
 
 class Superseded(Exception):
@@ -145,6 +153,65 @@ def end_orphaned_leases() -> int:
         return _execute(statements.END_ORPHANED_LEASES, {})
 
 
+def places_overdue() -> set[Place]:
+    """Return where sagas stand that have waited for a worker for longer than their lease."""
+    waiting = due_sagas().filter(claimed_at=None, next_attempt_at=None).order_by()
+    return {Place(*row) for row in waiting.values_list("kind", "version", "state").distinct()}
+
+
+def sent_since(places: Mapping[Place, bool], *, newest: int) -> datetime | None:
+    """Return when the oldest of the ``newest`` messages was sent; None if fewer sagas wait.
+
+    Args:
+        places: where the sagas stand, and whether before their pivot.
+        newest: how many messages, 1 or more.
+    """
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(statements.SENT_SINCE, _columns_of(places) | {"newest": newest})
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def came_through(parts: Collection[tuple[str, Direction]]) -> datetime | None:
+    """Return a moment at or after which a message was sent that a worker has run since.
+
+    Args:
+        parts: steps, and the direction in which the queue's messages run them.
+
+    Returns:
+        The latest such moment that the history tells of; None if it tells of none.
+    """
+    values = {
+        "steps": [step for step, _ in parts],
+        "directions": [direction.value for _, direction in parts],
+    }
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(statements.CAME_THROUGH, values)
+        at: datetime | None = cursor.fetchone()[0]
+    return at
+
+
+def leave_queued(places: Mapping[Place, bool], *, since: datetime | None, limit: int) -> int:
+    """Extend the run-out leases of sagas whose messages still wait for a worker; return how many.
+
+    The message stays good, as the epoch stays. A worker that takes it just now may find the row
+    changed and leave it: then recovery sends it again, as one that is lost.
+
+    Args:
+        places: where the sagas stand, and whether before their pivot.
+        since: those whose message was sent then or later; None for all.
+        limit: how many at the most.
+    """
+    values = {
+        "shortest": settings.SAGA_QUEUE_LEASE / 2,
+        "longest": _LONGEST_WAIT,
+        "since": since,
+        "limit": limit,
+    }
+    with crash.statement("sagas.leave_queued", using=DATABASE):
+        return _execute(statements.LEAVE_QUEUED, _columns_of(places) | values)
+
+
 def save(
     saga: Saga,
     *,
@@ -191,15 +258,11 @@ def save(
 
 
 def fence(saga: Saga) -> None:
-    """Raise the epoch of a saga, so that whoever was dispatched before cannot save any more.
-
-    Only one that waited in vain for a worker waits longer for the next one: where a worker had it,
-    and died or failed, messages come through.
-    """
+    """Raise the epoch of a saga, so that whoever was dispatched before cannot save any more."""
+    if saga.next_attempt_at is None:
+        saga.recoveries += 1
     lost = lost_run(saga)
-    waited_in_vain = saga.next_attempt_at is None and lost is None
-    saga.recoveries = saga.recoveries + 1 if waited_in_vain else 0
-    save(saga, seen_state=saga.state, run=lost, lease=queue_lease(saga), raise_epoch=True)
+    save(saga, seen_state=saga.state, run=lost, lease=settings.SAGA_QUEUE_LEASE, raise_epoch=True)
 
 
 def touch(saga: Saga) -> None:
@@ -236,15 +299,6 @@ def record(run: StepRun) -> None:
         _execute(statements.RECORD, {"id": run.saga_id, **_history_of(run)})
 
 
-def queue_lease(saga: Saga) -> float:
-    """Return the seconds that a message of ``saga`` may wait for a worker.
-
-    Doubles with each recovery in vain, so that a backlog is not fed with copies of itself.
-    """
-    doubled: float = settings.SAGA_QUEUE_LEASE * 2 ** min(saga.recoveries, 16)
-    return min(_LONGEST_QUEUE_LEASE, doubled)
-
-
 def beat(name: str) -> None:
     """Note that the periodic job ``name`` ran just now."""
     beats = Heartbeat.objects.using(DATABASE)
@@ -258,6 +312,15 @@ def _execute(statement: str, values: Mapping[str, Any]) -> int:
         cursor.execute(statement, values)
         written: int = cursor.rowcount
     return written
+
+
+def _columns_of(places: Mapping[Place, bool]) -> dict[str, Any]:
+    return {
+        "kinds": [place.kind for place in places],
+        "versions": [place.version for place in places],
+        "states": [place.state for place in places],
+        "before_pivot": list(places.values()),
+    }
 
 
 def _as_seen(saga: Saga, seen_state: str) -> dict[str, Any]:

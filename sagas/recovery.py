@@ -9,7 +9,7 @@ from celery import shared_task, signals
 from django.conf import settings
 from django.db.models import Q
 
-from sagas import journal, operations, registry, tasks
+from sagas import backlog, journal, operations, registry, tasks
 from sagas.errors import note_of
 from sagas.models import Parked
 from sagas.operations import Dispatch
@@ -32,7 +32,8 @@ class Recovered:
 def recover(*, limit: int | None = None) -> Recovered:
     """Dispatch the sagas whose lease or back-off has run out, the longest overdue first.
 
-    The lease of a step whose worker died runs out here, whatever was left of it.
+    The lease of a step whose worker died runs out here, whatever was left of it; that of a message
+    which only waits in a long queue is extended.
 
     Each saga is dispatched in a transaction of its own and locked with SKIP LOCKED, so that
     several recoveries share the work and one bad row stops none of the others. A broker
@@ -44,6 +45,7 @@ def recover(*, limit: int | None = None) -> Recovered:
     journal.beat(HEARTBEAT)
     if settings.SAGA_WATCH_SESSIONS:
         journal.end_orphaned_leases()
+    backlog.leave_queued()
     done = Recovered()
     for saga_id in _waiting(limit or settings.SAGA_RECOVERY_BATCH):
         try:

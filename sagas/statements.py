@@ -62,6 +62,82 @@ UPDATE sagas_saga
        )
 """
 
+#: A message was sent to a worker's queue, and none has taken it. Writing the row sent it, so that
+#: ``updated_at`` says when.
+_WAITS_FOR_A_WORKER = """
+       saga.parked = ''
+   AND saga.claimed_at IS NULL
+   AND saga.next_attempt_at IS NULL
+   AND saga.lease_until IS NOT NULL
+"""
+_PLACES = """
+unnest(%(kinds)s::text[], %(versions)s::int[], %(states)s::text[], %(before_pivot)s::bool[])
+    AS place (kind, version, state, is_before_pivot)
+"""
+
+SENT_SINCE = f"""
+SELECT saga.updated_at
+  FROM sagas_saga AS saga JOIN {_PLACES} USING (kind, version, state)
+ WHERE {_WAITS_FOR_A_WORKER}
+ ORDER BY saga.updated_at DESC
+OFFSET %(newest)s - 1
+ LIMIT 1
+"""
+
+#: When the last message of a queue was sent, at the least, that is known to have come through: its
+#: attempt is in the history, and what its saga did before was written before it was sent. Not so
+#: the late word of a worker that was frozen: the saga has been sent again since. What a message
+#: waits for is recent: the last attempts are enough, and cost the same however long the history is.
+CAME_THROUGH = """
+SELECT max(coalesce(before.recorded_at, saga.created_at))
+  FROM (
+           SELECT run.id, run.saga_id
+             FROM sagas_steprun AS run
+             JOIN unnest(%(steps)s::text[], %(directions)s::text[]) AS told (step, direction)
+                  USING (step, direction)
+            WHERE run.id > (SELECT max(id) FROM sagas_steprun) - 2000
+              AND run.outcome NOT IN ('lost', 'superseded')
+            ORDER BY run.id DESC
+            LIMIT 100
+       ) AS run
+  JOIN sagas_saga AS saga ON saga.id = run.saga_id
+  LEFT JOIN LATERAL (
+           SELECT earlier.recorded_at
+             FROM sagas_steprun AS earlier
+            WHERE earlier.saga_id = run.saga_id AND earlier.id < run.id
+            ORDER BY earlier.id DESC
+            LIMIT 1
+       ) AS before ON TRUE
+"""
+
+#: Whoever has waited for so long waits half as long again, up to the longest; before the pivot not
+#: beyond the deadline. ``updated_at`` goes on saying when the message was sent.
+LEAVE_QUEUED = f"""
+UPDATE sagas_saga AS saga
+   SET lease_until = least(
+           statement_timestamp() + greatest(
+               make_interval(secs => %(shortest)s),
+               least(
+                   make_interval(secs => %(longest)s),
+                   (statement_timestamp() - saga.updated_at) / 2
+               )
+           ),
+           CASE WHEN waiting.is_before_pivot THEN saga.deadline_at END
+       ),
+       revision = saga.revision + 1
+  FROM (
+           SELECT saga.id, place.is_before_pivot
+             FROM sagas_saga AS saga JOIN {_PLACES} USING (kind, version, state)
+            WHERE {_WAITS_FOR_A_WORKER}
+              AND coalesce(saga.next_attempt_at, saga.lease_until) <= statement_timestamp()
+              AND (%(since)s::timestamptz IS NULL OR saga.updated_at >= %(since)s)
+              AND NOT (place.is_before_pivot AND saga.deadline_at <= statement_timestamp())
+            LIMIT %(limit)s
+              FOR UPDATE OF saga SKIP LOCKED
+       ) AS waiting
+ WHERE saga.id = waiting.id
+"""
+
 #: A time of NULL seconds is no time. Before the pivot the deadline caps both.
 _SAVE = f"""
 UPDATE sagas_saga

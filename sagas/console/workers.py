@@ -11,9 +11,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django_celery_beat.models import PeriodicTask
 
+from sagas.backlog import errors_of, messages_in
 from sagas.models import DATABASE, Heartbeat
 from sagas.recovery import HEARTBEAT, recover_task
-from sagas.tasks import BROKER_ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -70,14 +70,14 @@ def crew() -> Crew:
 
 
 def _ask() -> Crew:
-    try:
-        with current_app.connection_for_read(connect_timeout=_CONNECT) as connection:
+    with current_app.connection_for_read(connect_timeout=_CONNECT) as connection:
+        try:
             connection.ensure_connection(max_retries=1, timeout=_CONNECT)
             served = _served(connection)
             queues = [_line(connection, name, served) for name in settings.CELERY_QUEUES]
-    except BROKER_ERRORS as error:
-        log.warning("broker_not_asked", error=type(error).__name__)
-        return Crew(broker_answers=False)
+        except errors_of(connection) as error:
+            log.warning("broker_not_asked", error=type(error).__name__)
+            return Crew(broker_answers=False)
     return Crew(broker_answers=True, workers=sorted(served), queues=queues)
 
 
@@ -90,18 +90,7 @@ def _served(connection: Any) -> Mapping[str, Sequence[str]]:
 
 def _line(connection: Any, name: str, served: Mapping[str, Sequence[str]]) -> Line:
     workers = sum(name in queues for queues in served.values())
-    return Line(name=name, waiting=_waiting(connection, name), workers=workers)
-
-
-def _waiting(connection: Any, name: str) -> int:
-    """Return how many messages wait; a queue that is not there yet holds none."""
-    # A refusal closes the channel on RabbitMQ, so each queue has a channel of its own.
-    with connection.channel() as channel:
-        try:
-            waiting: int = channel.queue_declare(queue=name, passive=True).message_count
-        except connection.channel_errors:
-            return 0
-    return waiting
+    return Line(name=name, waiting=messages_in(connection, name), workers=workers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from celery import current_app
+from django.conf import settings as project
 from django.db.models import F
 from django.db.models.functions import Now
 from pytest_django import Settings
@@ -66,8 +69,20 @@ def drive(saga_id: UUID, *, until: str = "") -> Saga:
     raise AssertionError(f"the saga never came to rest: {journal.read(saga_id)}")
 
 
+def lose_messages() -> None:
+    """Let the broker forget what was sent: here tests deliver messages themselves."""
+    with current_app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        for queue in project.CELERY_QUEUES:
+            channel.queue_purge(queue)
+
+
 def let_time_pass(saga_id: UUID, *, deadline: bool = False) -> None:
-    """Make its lease and its back-off run out, and its deadline too if asked for."""
+    """Make its lease and its back-off run out, and its deadline too if asked for.
+
+    Its message is lost by then.
+    """
+    lose_messages()
     past = Now() - timedelta(seconds=1)
     sagas = Saga.objects.using(DATABASE).filter(pk=saga_id)
     revised = {"revision": F("revision") + 1}

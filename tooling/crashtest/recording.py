@@ -39,6 +39,11 @@ class Seen:
 #: The main road of a point comes first.
 _ROADS = {road: number for number, road in enumerate(Road)}
 
+#: The scenario that asks for ticks of recovery, as many as there are checkouts.
+QUEUE_IS_LONG = "queue is long"
+#: What every tick passes is tried there: elsewhere it is chance how many ticks come.
+_OF_A_TICK = ("sagas.end_orphaned_leases", "sagas.look_at_queues", "sagas.leave_queued")
+
 #: What one process passes, and what another one passes next on the same saga.
 Meeting = tuple[Seen, Moment, Seen, Moment]
 
@@ -86,6 +91,8 @@ def chosen(recordings: Iterable[Recording]) -> list[Seen]:
     """
     best: dict[tuple[str, str, Road], Seen] = {}
     for seen in (each for recording in recordings for each in recording.seen()):
+        if seen.point in _OF_A_TICK and seen.scenario != QUEUE_IS_LONG:
+            continue
         key = (seen.point, seen.program, seen.road)
         if key not in best or seen.surety > best[key].surety:
             best[key] = seen

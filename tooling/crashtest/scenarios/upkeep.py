@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import httpx
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from inventory.services import receive_stock
@@ -17,6 +18,7 @@ from payments.models import Payment, PaymentMethod, Status
 from sagas.auditor import Mend
 from sagas.models import COMPLETE, AuditRun, Finding, Saga
 from tooling.crashtest.people import Placed, all_at_once
+from tooling.crashtest.recording import QUEUE_IS_LONG
 from tooling.crashtest.scenario import (
     COMPLETED,
     UNDONE,
@@ -38,6 +40,9 @@ _SCARCE = ("LAST-UNIT", "SOLD-OUT")
 _PLENTY = 1_000_000
 _SOLD = ("MUG-BLUE", "TEAPOT", "TOWEL")
 #: Workers that are started anew, and starts for each kill when all die of it.
+#: A worker that stands still has one message; the rest is the queue. Ticks for each checkout, and
+#: seconds between two of them.
+_A_QUEUE, _TICKS, _A_TICK = 3, 2, 0.3
 _STARTED, _STARTS_AGAIN = ("recovery", "domain", "events"), 3
 #: Older than the longest that an audit may run.
 _AUDIT_OVER = timedelta(minutes=13)
@@ -69,6 +74,27 @@ def _undo_messages_lost(stage: Stage, count: int) -> Sequence[Placed]:
                 stage.shopper.cancel(each)
         stage.shop.lose_messages("compensation")
     return placed
+
+
+def _queue_is_long(stage: Stage, count: int) -> Sequence[Placed]:
+    """Workers stand still for longer than messages may wait; recovery looks into their queue."""
+    with stage.shop.standing_still("domain"):
+        placed = stage.shopper.place_many(max(count, _A_QUEUE))
+        for _ in range(count * _TICKS):
+            _leases_run_out(placed)
+            stage.shop.ask_for("sagas.recover", queue="recovery")
+            time.sleep(_A_TICK)
+    return placed
+
+
+def _leases_run_out(placed: Sequence[Placed]) -> None:
+    waiting = Saga.objects.using("default").filter(
+        pk__in=[each.checkout_id for each in placed],
+        claimed_at=None,
+        next_attempt_at=None,
+        lease_until__isnull=False,
+    )
+    waiting.update(lease_until=Now(), revision=F("revision") + 1)
 
 
 def _worker_starts(stage: Stage, count: int) -> Sequence[Placed]:
@@ -236,6 +262,7 @@ ALL = (
         play=_undo_messages_lost,
         must=(UNDONE,),
     ),
+    Scenario(name=QUEUE_IS_LONG, road=Road.RECOVERY, play=_queue_is_long),
     Scenario(name="worker starts", road=Road.RECOVERY, play=_worker_starts),
     Scenario(
         name="captured after all",

@@ -7,6 +7,7 @@ _ENDINGS, _OPERATIONS = "sagas/endings.py", "sagas/operations.py"
 _MESSAGES, _COMPENSATION = "sagas/tests/test_messages.py", "sagas/tests/test_compensation.py"
 _FORWARD, _RECOVERY = "sagas/tests/test_forward.py", "sagas/tests/test_recovery.py"
 _STATEMENTS, _ORPHANS = "sagas/statements.py", "sagas/tests/test_orphans.py"
+_BACKLOG = "sagas/tests/test_backlog.py"
 _AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
 
 MUTANTS = [
@@ -83,8 +84,8 @@ MUTANTS = [
         "engine-dispatch-raises-epoch",
         "a dispatch fences off whoever was dispatched before",
         _JOURNAL,
-        "lease=queue_lease(saga), raise_epoch=True)",
-        "lease=queue_lease(saga))",
+        "lease=settings.SAGA_QUEUE_LEASE, raise_epoch=True)",
+        "lease=settings.SAGA_QUEUE_LEASE)",
         f"{_RECOVERY}::test_what_is_overdue_is_dispatched_with_a_higher_epoch",
     ),
     remove(
@@ -146,12 +147,69 @@ MUTANTS = [
         f"{_ORPHANS}::test_a_claim_of_code_that_names_no_session_keeps_its_lease",
     ),
     remove(
-        "engine-recoveries-of-a-backlog",
-        "a worker that died does not make the next queue lease longer",
-        _JOURNAL,
-        "saga.next_attempt_at is None and lost is None",
-        "saga.next_attempt_at is None",
-        f"{_RECOVERY}::test_a_worker_that_died_makes_no_lease_longer",
+        "engine-backlog",
+        "a message that waits in a queue is not sent once more",
+        "sagas/recovery.py",
+        "    backlog.leave_queued()\n",
+        "",
+        f"{_BACKLOG}::test_who_waits_in_a_long_queue_keeps_its_place",
+    ),
+    remove(
+        "engine-backlog-since",
+        "a lost message is sent again though later ones wait in its queue",
+        _STATEMENTS,
+        "              AND (%(since)s::timestamptz IS NULL OR saga.updated_at >= %(since)s)\n",
+        "",
+        f"{_BACKLOG}::test_of_those_who_wait_the_one_without_a_message_is_sent_again",
+    ),
+    remove(
+        "engine-backlog-overtaken",
+        "a message that was overtaken is sent again however many copies its queue holds",
+        "sagas/backlog.py",
+        "        came_through and came_through - _NEARLY_AT_ONCE,\n",
+        "",
+        f"{_BACKLOG}::test_whoever_was_overtaken_is_sent_again_however_many_copies_the_queue_holds",
+    ),
+    remove(
+        "engine-backlog-frozen",
+        "the late word of a frozen worker does not say what came through",
+        _STATEMENTS,
+        "AND run.outcome NOT IN ('lost', 'superseded')",
+        "",
+        f"{_BACKLOG}::test_the_late_word_of_a_frozen_worker_lets_nobody_be_overtaken",
+    ),
+    remove(
+        "engine-backlog-capped",
+        "whoever waits in a queue does not wait beyond the deadline",
+        _STATEMENTS,
+        "           CASE WHEN waiting.is_before_pivot THEN saga.deadline_at END\n",
+        "           NULL\n",
+        f"{_BACKLOG}::test_before_the_pivot_nobody_waits_beyond_the_deadline",
+    ),
+    remove(
+        "engine-backlog-too-late",
+        "past the deadline a saga turns back though its message waits in a queue",
+        _STATEMENTS,
+        "              AND NOT (place.is_before_pivot"
+        " AND saga.deadline_at <= statement_timestamp())\n",
+        "",
+        f"{_BACKLOG}::test_past_its_deadline_it_turns_back_though_its_message_waits",
+    ),
+    remove(
+        "engine-backlog-of-a-broker-that-hangs",
+        "a broker that hangs does not end recovery's tick",
+        "sagas/backlog.py",
+        "(*tasks.BROKER_ERRORS, *connection.connection_errors)",
+        "tasks.BROKER_ERRORS",
+        f"{_BACKLOG}::test_a_broker_that_hangs_knows_of_no_message",
+    ),
+    remove(
+        "engine-backlog-taken",
+        "what a worker has taken, or what backs off, waits in no queue",
+        _STATEMENTS,
+        "   AND saga.claimed_at IS NULL\n   AND saga.next_attempt_at IS NULL\n",
+        "",
+        f"{_BACKLOG}::test_a_step_that_runs_and_one_that_backs_off_wait_for_no_worker",
     ),
     remove(
         "engine-deadline-of-a-message",
