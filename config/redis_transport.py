@@ -66,6 +66,8 @@ class Channel(redis.Channel):
     """A channel that never waits for a broadcast, and holds no message that is done with."""
 
     QoS = QoS
+    #: Messages without a priority leave room for some that go first; see settings.BROKER_FIRST.
+    default_priority = 3
 
     @cached_property
     def subclient(self) -> Any:

@@ -162,6 +162,10 @@ LONGEST_COUNTDOWN = (
     0.0 if BROKER_URL.startswith(("amqp", "pyamqp")) else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
 )
 
+#: The priority of a message that goes before all others of its queue: RabbitMQ counts up and takes
+#: 5 and more first, Redis and Valkey count down, and 0 would stand for none.
+BROKER_FIRST = 9 if BROKER_URL.startswith(("amqp", "pyamqp")) else 1
+
 #: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, one
 #: for the audit, which takes its time, one for events and one for what goes out because of them.
 CELERY_QUEUES = [

@@ -86,12 +86,13 @@ OFFSET %(newest)s - 1
 
 #: When the last message of a queue was sent, at the least, that is known to have come through: its
 #: attempt is in the history, and what its saga did before was written before it was sent. Not so
-#: the late word of a worker that was frozen: the saga has been sent again since. What a message
-#: waits for is recent: the last attempts are enough, and cost the same however long the history is.
+#: the late word of a worker that was frozen: the saga has been sent again since. Nor a message of a
+#: later dispatch, which may have gone before all others. What a message waits for is recent: the
+#: last attempts are enough, and cost the same however long the history is.
 CAME_THROUGH = """
 SELECT max(coalesce(before.recorded_at, saga.created_at))
   FROM (
-           SELECT run.id, run.saga_id
+           SELECT run.id, run.saga_id, run.epoch
              FROM sagas_steprun AS run
              JOIN unnest(%(steps)s::text[], %(directions)s::text[]) AS told (step, direction)
                   USING (step, direction)
@@ -102,12 +103,13 @@ SELECT max(coalesce(before.recorded_at, saga.created_at))
        ) AS run
   JOIN sagas_saga AS saga ON saga.id = run.saga_id
   LEFT JOIN LATERAL (
-           SELECT earlier.recorded_at
+           SELECT earlier.recorded_at, earlier.epoch
              FROM sagas_steprun AS earlier
             WHERE earlier.saga_id = run.saga_id AND earlier.id < run.id
             ORDER BY earlier.id DESC
             LIMIT 1
        ) AS before ON TRUE
+ WHERE run.epoch = coalesce(before.epoch, 1)
 """
 
 #: Whoever has waited for so long waits half as long again, up to the longest; before the pivot not

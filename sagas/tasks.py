@@ -78,7 +78,11 @@ def publish(saga: Saga) -> bool:
 
 
 def chain_of(saga: Saga) -> Signature:
-    """Build the forward or the backward chain: each link on the queue of its first step."""
+    """Build the forward or the backward chain: each link on the queue of its first step.
+
+    Whoever was held up, since its worker died or its message was lost, has waited already: its
+    first link goes before all others of its queue (docs/adr/0018-held-up-first.md).
+    """
     match saga.due_direction:
         case Direction.DO:
             links = [_forward(saga, *steps) for steps in saga.definition.links_after(saga.state)]
@@ -90,6 +94,8 @@ def chain_of(saga: Saga) -> Signature:
         case _:
             told = saga.definition.after_compensated
             links = [_link(follow_up, saga, told.name, told.queue, [told.limits])] if told else []
+    if saga.recoveries and links:
+        links[0].set(priority=settings.BROKER_FIRST)
     return chain(*links)
 
 

@@ -126,6 +126,18 @@ def test_an_empty_queue_lets_nobody_wait(stage: Theatre) -> None:
     assert recover().dispatched == [*ids]
 
 
+def test_who_goes_first_says_nothing_of_those_in_the_line(stage: Theatre) -> None:
+    """Guard: a message of a later dispatch, which goes before others, has overtaken nobody."""
+    held_up, waiting = (start_toy(key).pk for key in ("held up", "waiting"))
+    _take_from("orders")
+    journal.claim(journal.read(held_up), time_limit=5)
+    _let_leases_run_out(held_up)
+    assert recover().dispatched == [held_up]
+    deliver(held_up, epoch=2)
+    _has_waited(waiting, 5)
+    assert recover().dispatched == []
+
+
 @pytest.fixture
 def hanging_broker() -> Iterator[None]:
     """Let recovery meet a broker that greets it and answers no question; publishers have theirs."""

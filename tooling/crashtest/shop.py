@@ -111,7 +111,7 @@ class Shop:
         """Return how many messages no worker has taken yet."""
         with self._broker.connection_for_write() as connection:
             channel: Any = connection.default_channel
-            return int(channel.client.llen(queue))
+            return int(channel._size(queue))
 
     @contextmanager
     def refused_by_broker(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """Meddles with the broker's messages: takes some on their way and loses, doubles or holds them up.
 
 The meddler waits for messages as a worker does (BRPOP), so that it gets some even where the
-queues are always empty. Keys and shapes are those of kombu's Redis transport: a list a queue,
-and the hash ``unacked`` with what was delivered and not acknowledged.
+queues are always empty. Keys and shapes are those of kombu's Redis transport: a list for each queue
+and priority, and the hash ``unacked`` with what was delivered and not acknowledged.
 """
 
 import base64
@@ -20,6 +20,8 @@ from redis.exceptions import RedisError
 from tooling.local.stack import WORKERS
 
 QUEUES = tuple(queue for queues, _ in WORKERS.values() for queue in queues.split(","))
+#: What goes first is in a list that has the queue's name; for the rest kombu adds the priority.
+_LISTS = tuple(name for queue in QUEUES for name in (queue, f"{queue}\x06\x163"))
 _UNACKED, _UNACKED_INDEX = "unacked", "unacked_index"
 _WAIT_SECONDS = 1
 #: Between two messages, so that the meddler does not take its own copies again and again.
@@ -84,7 +86,7 @@ def _meddle(broker: "Redis", seconds: float, act: Callable[[str, str], object]) 
     taken = 0
     try:
         while time.monotonic() < until:
-            if found := broker.brpop(list(QUEUES), timeout=_WAIT_SECONDS):
+            if found := broker.brpop(list(_LISTS), timeout=_WAIT_SECONDS):
                 act(*map(str, found))
                 taken += 1
                 time.sleep(_BREATH)

@@ -7,7 +7,7 @@ _ENDINGS, _OPERATIONS = "sagas/endings.py", "sagas/operations.py"
 _MESSAGES, _COMPENSATION = "sagas/tests/test_messages.py", "sagas/tests/test_compensation.py"
 _FORWARD, _RECOVERY = "sagas/tests/test_forward.py", "sagas/tests/test_recovery.py"
 _STATEMENTS, _ORPHANS = "sagas/statements.py", "sagas/tests/test_orphans.py"
-_BACKLOG = "sagas/tests/test_backlog.py"
+_BACKLOG, _HELD_UP = "sagas/tests/test_backlog.py", "sagas/tests/test_held_up_first.py"
 _AS_SEEN = "id = %(id)s AND epoch = %(epoch)s AND state = %(seen)s AND revision = %(revision)s"
 
 MUTANTS = [
@@ -202,6 +202,38 @@ MUTANTS = [
         "(*tasks.BROKER_ERRORS, *connection.connection_errors)",
         "tasks.BROKER_ERRORS",
         f"{_BACKLOG}::test_a_broker_that_hangs_knows_of_no_message",
+    ),
+    remove(
+        "engine-backlog-first",
+        "a message that goes before all others has overtaken nobody",
+        _STATEMENTS,
+        " WHERE run.epoch = coalesce(before.epoch, 1)\n",
+        "",
+        f"{_BACKLOG}::test_who_goes_first_says_nothing_of_those_in_the_line",
+    ),
+    remove(
+        "engine-held-up-first",
+        "who was held up goes before all others",
+        "sagas/tasks.py",
+        "        links[0].set(priority=settings.BROKER_FIRST)\n",
+        "        pass\n",
+        f"{_HELD_UP}::test_a_step_whose_worker_died_goes_before_those_that_wait",
+    ),
+    remove(
+        "engine-held-up-room",
+        "messages without a priority leave room for those that go first",
+        "config/redis_transport.py",
+        "    default_priority = 3\n",
+        "",
+        f"{_HELD_UP}::test_a_step_whose_worker_died_goes_before_those_that_wait",
+    ),
+    remove(
+        "engine-held-up-and-no-other",
+        "what backs off takes its turn",
+        "sagas/tasks.py",
+        "    if saga.recoveries and links:\n",
+        "    if saga.epoch > 1 and links:\n",
+        f"{_HELD_UP}::test_who_backs_off_takes_its_turn",
     ),
     remove(
         "engine-backlog-taken",
