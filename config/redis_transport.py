@@ -13,12 +13,18 @@ the broker does not answer an acknowledgement in time, Celery logs that and goes
 counts the message among those in hand until the connection ends, which need not come: the worker
 takes one message less at a time, and one with a single child takes none any more. Seen in
 ``tests/test_outages.py``.
+
+**A connection that is let go of twice.** When it is lost, Celery closes it once, which fails, and
+then again, and then kombu wants to give the messages in hand back and finds nobody to ask where
+the broker is. That is no connection error, so Celery ends the worker. Seen in the soak;
+https://github.com/celery/kombu/issues/582 tells of another way to it.
 """
 
 from functools import cached_property
 from typing import Any, cast
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+from redis.exceptions import ConnectionError as NotConnected
 
 
 def bounded(subscription: Any) -> Any:
@@ -63,7 +69,7 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """A channel that never waits for a broadcast, and holds no message that is done with."""
+    """A channel that ends no worker and stops none, whatever becomes of its broker."""
 
     QoS = QoS
     #: Messages without a priority leave room for some that go first; see settings.BROKER_FIRST.
@@ -73,6 +79,16 @@ class Channel(redis.Channel):
     def subclient(self) -> Any:
         """The connection on which broadcasts come."""
         return bounded(cast("Any", self)._create_client(asynchronous=True).pubsub())
+
+    def _connparams(self, asynchronous: bool = False) -> Any:
+        """Say where the broker is; in kombu, whoever asks after the connection was let go of fails.
+
+        What is in hand then comes back after the visibility time-out, if nothing else took it up.
+        """
+        if self.connection.client is None:
+            raise NotConnected("the connection was let go of")
+        kombus: Any = super()
+        return kombus._connparams(asynchronous=asynchronous)
 
 
 class Transport(redis.Transport):

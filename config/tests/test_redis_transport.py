@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from celery import current_app
 from kombu import Connection
+from kombu.common import ignore_errors
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import TimeoutError as NotInTime
@@ -110,3 +111,22 @@ def test_so_does_a_message_that_was_not_dealt_with(in_hand: Any, requeue: bool) 
     with pytest.raises(NotInTime):
         in_hand.reject(requeue=requeue)
     assert in_hand.channel.qos.can_consume()
+
+
+def test_a_connection_that_was_let_go_of_with_a_message_in_hand_ends_no_worker() -> None:
+    """Guard: it is a connection error that nobody can be asked any more (else: the worker ends)."""
+    with current_app.connection_for_read() as connection:
+        queue = connection.SimpleQueue("let-go-of")
+        queue.put({"anything": 1})
+        channel: Any = queue.get(timeout=10).channel
+        # So far Celery's first attempt comes when the broker is gone; the second begins here.
+        channel._disconnect_pools()
+        channel.connection.client = None
+        try:
+            with ignore_errors(connection):
+                connection.close()
+        except AttributeError as error:
+            pytest.fail(f"not what Celery takes for a lost connection: {error}")
+    with current_app.connection_for_read() as again:
+        left: Any = again.default_channel
+        left.queue_delete("let-go-of")

@@ -145,6 +145,15 @@ MUTANTS = [
         f"{_TRANSPORT_TEST}::test_so_does_a_message_that_was_not_dealt_with",
     ),
     remove(
+        "oversight-let-go-of",
+        "a connection that was lost with messages in hand ends no worker",
+        _TRANSPORT,
+        "        if self.connection.client is None:\n",
+        "        if self.connection is None:\n",
+        f"{_TRANSPORT_TEST}"
+        "::test_a_connection_that_was_let_go_of_with_a_message_in_hand_ends_no_worker",
+    ),
+    remove(
         "oversight-half-read-results",
         "a child's result that was half read when the broker was lost is read to its end",
         "config/celery.py",
