@@ -19,7 +19,7 @@ redis_transport.install()
 half_read.install()
 app = Celery("makegood")
 
-_AMQP = settings.BROKER_URL.startswith(("amqp", "pyamqp"))
+_AMQP = settings.BROKER_IS_AMQP
 
 
 def queue(name: str, *, amqp: bool = _AMQP) -> Queue:

@@ -150,6 +150,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 BROKER_URL = env.str("BROKER_URL", "")
 if not BROKER_URL:
     raise ImproperlyConfigured("BROKER_URL is not set; give a redis:// or amqp:// URL.")
+#: RabbitMQ rather than Redis or Valkey.
+BROKER_IS_AMQP = BROKER_URL.startswith(("amqp", "pyamqp"))
 
 #: How long a broker holds a delivered, unacknowledged message before it gives it to
 #: another worker (Redis and Valkey only), in seconds. Waits longer than this live in the database.
@@ -158,13 +160,11 @@ BROKER_VISIBILITY_TIMEOUT = env.int("BROKER_VISIBILITY_TIMEOUT", 120)
 #: Seconds up to which a retry's wait is also sent as a delayed message; longer ones are left to
 #: the recovery tick. None on RabbitMQ: a worker would sit on the delayed message of a quorum
 #: queue, and take no other, until its time has come.
-LONGEST_COUNTDOWN = (
-    0.0 if BROKER_URL.startswith(("amqp", "pyamqp")) else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
-)
+LONGEST_COUNTDOWN = 0.0 if BROKER_IS_AMQP else min(30.0, BROKER_VISIBILITY_TIMEOUT / 2)
 
 #: The priority of a message that goes before all others of its queue: RabbitMQ counts up and takes
 #: 5 and more first, Redis and Valkey count down, and 0 would stand for none.
-BROKER_FIRST = 9 if BROKER_URL.startswith(("amqp", "pyamqp")) else 1
+BROKER_FIRST = 9 if BROKER_IS_AMQP else 1
 
 #: One queue a domain, one that a backlog of new checkouts cannot starve, one for recovery, one
 #: for the audit, which takes its time, one for events and one for what goes out because of them.

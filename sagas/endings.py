@@ -62,6 +62,7 @@ def end_badly(saga: Saga, run: StepRun, retry: Retry, *, not_before: float = 0.0
         limit = min(limit, _UNEXPECTED_ATTEMPTS)
     if run.outcome != Outcome.REFUSED and saga.attempts < limit:
         wait = max(retry.delay_after(saga.attempts), min(not_before, retry.max_delay))
+        saga.recoveries = 0  # a worker was on it: what held it up before is over
         journal.save(saga, seen_state=saga.state, run=run, wait=wait)
         return Ending(Verdict.WAKE, wait)
     match run.direction:
@@ -118,6 +119,7 @@ def compensate(
 
 def hold(saga: Saga) -> Ending:
     """Look again a while later whether the step is still held back; counts no attempt."""
+    saga.recoveries = 0
     journal.save(saga, seen_state=saga.state, wait=_HELD_BACK)
     log.info("step_is_held_back", saga_id=str(saga.pk), step=saga.due_step)
     return STOP

@@ -118,7 +118,8 @@ def test_a_connection_that_was_let_go_of_with_a_message_in_hand_ends_no_worker()
     with current_app.connection_for_read() as connection:
         queue = connection.SimpleQueue("let-go-of")
         queue.put({"anything": 1})
-        channel: Any = queue.get(timeout=10).channel
+        message: Any = queue.get(timeout=10)
+        channel = message.channel
         # So far Celery's first attempt comes when the broker is gone; the second begins here.
         channel._disconnect_pools()
         channel.connection.client = None
@@ -127,6 +128,9 @@ def test_a_connection_that_was_let_go_of_with_a_message_in_hand_ends_no_worker()
                 connection.close()
         except AttributeError as error:
             pytest.fail(f"not what Celery takes for a lost connection: {error}")
+        assert not connection.connected
     with current_app.connection_for_read() as again:
-        left: Any = again.default_channel
-        left.queue_delete("let-go-of")
+        anew: Any = again.default_channel
+        anew.qos.restore_by_tag(message.delivery_tag)  # as the visibility time-out does
+        assert anew.basic_get("let-go-of", no_ack=True).decode() == {"anything": 1}
+        anew.queue_delete("let-go-of")

@@ -67,6 +67,19 @@ def test_who_backs_off_takes_its_turn(stage: Theatre) -> None:
     assert _taken_from("orders") == [(waiting, 1), (failing, 2)]
 
 
+def test_who_was_held_up_and_then_backs_off_takes_its_turn(stage: Theatre) -> None:
+    """Guard: an attempt that failed ends what held the saga up before."""
+    stage.script["pack_bag"] = [ConnectionError("away")]
+    failing = start_toy("failing").pk
+    let_time_pass(failing)
+    recover()
+    deliver(failing)
+    let_time_pass(failing)
+    waiting = start_toy("waiting").pk
+    assert recover().dispatched == [failing]
+    assert _taken_from("orders") == [(waiting, 1), (failing, 3)]
+
+
 def test_only_the_link_that_was_held_up_goes_first(stage: Theatre) -> None:
     saga_id = start_toy().pk
     assert [link.options.get("priority") for link in _links(saga_id)][:2] == [None, None]

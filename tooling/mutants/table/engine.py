@@ -236,6 +236,14 @@ MUTANTS = [
         f"{_HELD_UP}::test_who_backs_off_takes_its_turn",
     ),
     remove(
+        "engine-held-up-no-more",
+        "an attempt that failed ends what held the saga up before",
+        _ENDINGS,
+        "        saga.recoveries = 0  # a worker was on it: what held it up before is over\n",
+        "",
+        f"{_HELD_UP}::test_who_was_held_up_and_then_backs_off_takes_its_turn",
+    ),
+    remove(
         "engine-backlog-taken",
         "what a worker has taken, or what backs off, waits in no queue",
         _STATEMENTS,
