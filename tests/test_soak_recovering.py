@@ -30,6 +30,12 @@ def test_what_had_been_finished_before_was_not_held_up() -> None:
     assert not times_to_recover([_kill()], history, {SAGA: True})
 
 
+def test_what_had_been_taken_over_before_was_not_held_up() -> None:
+    """A copy of an old message; what comes later, such as a person's retry, has other causes."""
+    history = {SAGA: [Progress(epoch=2, at=99.0), Progress(epoch=3, at=1500.0)]}
+    assert not times_to_recover([_kill()], history, {SAGA: True})
+
+
 def test_what_never_goes_on_is_told() -> None:
     (found,) = times_to_recover([_kill()], {}, {SAGA: False})
     assert found.seconds is None
@@ -54,6 +60,17 @@ def test_percentiles_are_of_the_nearest_rank() -> None:
     assert (percentile(values, 0.5), percentile(values, 0.99)) == (50.0, 99.0)
     assert (percentile([4.0], 0.99), percentile([], 0.5)) == (4.0, 0.0)
     assert percentile([1.0, 2.0, 3.0], 0.99) == 3.0
+
+
+def test_the_heading_tells_what_was_wrong_from_what_failed_to_be_done() -> None:
+    (planned,) = faults_for(1, checkouts=100, gap=10)[:1]
+    report = Report(command="", seed=1, rested=True, audit={"ok": True, "findings": []})
+    assert report.verdict == "zero"
+    report.faults = [Injected(planned, began=1.0, error="CannotStart")]
+    assert report.verdict == "nothing wrong; 1 fault not brought to an end"
+    assert not report.is_zero
+    report.audit = {"ok": False, "findings": []}
+    assert report.verdict == "VIOLATIONS"
 
 
 def test_the_slowest_are_told_with_the_faults_of_their_time() -> None:

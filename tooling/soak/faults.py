@@ -77,7 +77,7 @@ class KillBroker(Fault):
         self.system.services.valkey.kill()
         self.wait()
         self.system.services.valkey.start()
-        self.system.note_servers()
+        self.system.note_valkey()
         return 1
 
 
@@ -88,7 +88,7 @@ class KillPostgres(Fault):
         self.system.services.postgres.kill()
         self.wait()
         self.system.services.postgres.start()
-        self.system.note_servers()
+        self.system.note_postgres()
         return 1
 
 
@@ -112,7 +112,7 @@ class RestartBroker(Fault):
             self.system.services.valkey.forget()
         self.wait()
         self.system.services.valkey.start()
-        self.system.note_servers()
+        self.system.note_valkey()
         return 1
 
 

@@ -45,7 +45,8 @@ def times_to_recover(
     """Return the time from each kill to the next progress of each saga that it held up.
 
     A saga whose next progress came in the epoch that it had was not held up: another process
-    was on it, or the broker handed its message on. One without progress that is at rest had
+    was on it, or the broker handed its message on. Nor was one that had come further by then: what
+    the process held was a message of before. One without progress that is at rest had
     been finished before the kill. Each epoch of a saga counts once, from its first kill: what a
     dead worker had in hand stays in the broker's books for a while, where the next kill, which has
     not held it up, finds it again.
@@ -61,7 +62,10 @@ def times_to_recover(
             if (saga_id, epoch) in known:
                 continue
             known.add((saga_id, epoch))
-            later = next((p for p in history.get(saga_id, ()) if p.at > kill.at), None)
+            told = history.get(saga_id, ())
+            if any(p.at <= kill.at and p.epoch > epoch for p in told):
+                continue
+            later = next((p for p in told if p.at > kill.at), None)
             if later is None and resting.get(saga_id, True):
                 continue
             if later is not None and later.epoch <= epoch:

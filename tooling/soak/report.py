@@ -38,9 +38,19 @@ class Report:
 
     @property
     def is_zero(self) -> bool:
-        """Whether nothing at all was wrong, and everything could be looked at."""
-        broken_tools = any(one.error for one in self.faults)
-        return self.rested and not self.violations and not broken_tools and bool(self.audit["ok"])
+        """Whether nothing at all was wrong, and everything could be done and looked at."""
+        return self.verdict == "zero"
+
+    @property
+    def verdict(self) -> str:
+        """What the run came to, in a few words."""
+        if not self.rested or self.violations or not self.audit["ok"]:
+            return "VIOLATIONS"
+        failed = sum(bool(one.error) for one in self.faults)
+        if failed:
+            faults = "1 fault" if failed == 1 else f"{failed} faults"
+            return f"nothing wrong; {faults} not brought to an end"
+        return "zero"
 
     @property
     def figures(self) -> Mapping[str, int]:
@@ -119,7 +129,7 @@ class Report:
         """Return it for docs/evidence/."""
         recovery = self.recovery
         lines = [
-            f"# Soak, seed {self.seed}: {'zero' if self.is_zero else 'VIOLATIONS'}",
+            f"# Soak, seed {self.seed}: {self.verdict}",
             "",
             f"`{self.command}` at {commit()}, on {machine()}, {self.seconds / 60:.0f} minutes.",
             "",

@@ -153,11 +153,13 @@ class System:
         """Return the lock of a target."""
         return self._targets[name]
 
-    def note_servers(self) -> None:
-        """Write the servers' process ids down, so that `make stop` finds them."""
-        ledger = Ledger(self.layout.instance.ledger)
-        ledger.note("postgres", self.services.postgres.pid)
-        ledger.note("valkey", self.services.valkey.pid)
+    def note_postgres(self) -> None:
+        """Write its process id down, so that `make stop` finds it."""
+        Ledger(self.layout.instance.ledger).note("postgres", self.services.postgres.pid)
+
+    def note_valkey(self) -> None:
+        """The same of the broker."""
+        Ledger(self.layout.instance.ledger).note("valkey", self.services.valkey.pid)
 
     def queues_of(self, name: str) -> Sequence[str]:
         """Return the queues of a worker; none of another program."""
