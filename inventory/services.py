@@ -43,7 +43,7 @@ from inventory.quoting import (
 )
 from inventory.stock import give, move
 from sagas.participant import crash
-from sagas.participant.receipts import do_once, undo_once
+from sagas.participant.receipts import do_known_once, undo_once
 
 __all__ = [
     "AuditedReservation",
@@ -120,22 +120,23 @@ def reserve_stock(*, saga_id: UUID, order_id: UUID | str, lines: Sequence[CartLi
         AlreadyCompensated: the stock was released before; it is never held again.
     """
     wanted = merge(lines)
+    reservation = Reservation(saga_id=saga_id, order_id=order_id)
 
-    def hold() -> Result:
+    def hold() -> None:
         moved = {sku: move(sku, reserved=wanted[sku]) for sku in sorted(wanted)}
         levels = [level for level in moved.values() if level]
         if len(levels) < len(wanted):
             short = [sku for sku, level in moved.items() if level is None]
             raise OutOfStock(_shortages_now(short, wanted))
-        reservation = _write_reservation(saga_id, order_id, wanted)
+        _write(reservation, wanted)
         tell_of_reservation("stock_reserved", reservation, wanted, levels)
-        return {"reservation_id": str(reservation.pk)}
 
-    return do_once(
+    return do_known_once(
         Receipt,
         using=DATABASE,
         saga_id=saga_id,
         step=RESERVE,
+        result={"reservation_id": str(reservation.pk)},
         effect=hold,
         point="inventory.reserve_stock",
     )
@@ -281,12 +282,9 @@ def _shortages_now(short: Sequence[str], wanted: Mapping[str, int]) -> Sequence[
     ]
 
 
-def _write_reservation(
-    saga_id: UUID, order_id: UUID | str, wanted: Mapping[str, int]
-) -> Reservation:
-    reservation = Reservation.objects.using(DATABASE).create(saga_id=saga_id, order_id=order_id)
+def _write(reservation: Reservation, wanted: Mapping[str, int]) -> None:
+    reservation.save(using=DATABASE, force_insert=True)
     ReservationLine.objects.using(DATABASE).bulk_create(
         ReservationLine(reservation=reservation, product_id=sku, quantity=quantity)
         for sku, quantity in wanted.items()
     )
-    return reservation

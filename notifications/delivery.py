@@ -29,14 +29,20 @@ class MailRefused(Exception):
     code = "mail-refused"
 
 
-def check_recipient(recipient: str) -> None:
-    """Raise ``MailRefused`` unless ``recipient`` is one plain address that mail can be sent to."""
+def is_address(recipient: str) -> bool:
+    """Tell whether ``recipient`` is one plain address that mail can be sent to."""
     try:
         validate_email(recipient)
         punycode(recipient.rpartition("@")[2])
     except (ValidationError, UnicodeError):
-        # Without its cause, which quotes the address.
-        raise MailRefused("the recipient is not an address") from None
+        return False
+    return True
+
+
+def check_recipient(recipient: str) -> None:
+    """Raise ``MailRefused`` unless mail can be sent to ``recipient``; does not quote it."""
+    if not is_address(recipient):
+        raise MailRefused("the recipient is not an address")
 
 
 def sender_domain() -> str:

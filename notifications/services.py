@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connections
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -20,6 +21,7 @@ from notifications.delivery import (
     MailUnavailable,
     check_recipient,
     deliver,
+    is_address,
     sender_domain,
 )
 from notifications.events import tell_of_mail
@@ -32,7 +34,12 @@ from notifications.rendering import (
     render_refund,
 )
 from sagas.participant import crash
-from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
+from sagas.participant.receipts import (
+    AlreadyCompensated,
+    do_known_once,
+    find_receipt,
+    undo_once,
+)
 
 __all__ = [
     "AuditedMail",
@@ -63,6 +70,21 @@ _STEPS = {
 
 #: No sender is at work on it, by the database's clock.
 _IS_FREE = Q(status=Status.PENDING) & (Q(claimed_until=None) | Q(claimed_until__lte=Now()))
+
+#: Look, write and claim in one statement, as every checkout runs it.
+_WRITE_CLAIMED = """
+INSERT INTO notifications_message (
+    id, saga_id, kind, order_ref, recipient, subject, text_body, html_body, message_id, status,
+    last_error, attempts, claimed_until
+)
+SELECT
+    %(id)s, %(saga_id)s, %(kind)s, %(order_ref)s, %(recipient)s, %(subject)s, %(text_body)s,
+    %(html_body)s, %(message_id)s, %(status)s, '', 1, statement_timestamp() + %(claimed_for)s
+WHERE NOT EXISTS (
+    SELECT FROM notifications_receipt WHERE saga_id = %(saga_id)s AND step = %(step)s
+)
+ON CONFLICT DO NOTHING
+"""
 
 Result = Mapping[str, Any]
 
@@ -271,11 +293,24 @@ def _without_personal_data(row: Message) -> SentMessage:
 def _send_once(
     kind: Kind, *, saga_id: UUID, order_ref: str, recipient: str, words: Rendered
 ) -> Result:
-    if (settled := _settled(kind, saga_id)) is not None:
+    row = Message(
+        saga_id=saga_id,
+        kind=kind,
+        order_ref=order_ref,
+        recipient=recipient,
+        subject=words.subject,
+        text_body=words.text,
+        html_body=words.html,
+        message_id=f"<{kind}.{saga_id}@{sender_domain()}>",
+        attempts=1,
+    )
+    if is_address(recipient) and _write_claimed(row):
+        message = row
+    elif (settled := _settled(kind, saga_id)) is not None:
         return settled
-    check_recipient(recipient)
-    _write_row(kind, saga_id=saga_id, order_ref=order_ref, recipient=recipient, words=words)
-    message = _claim(kind, saga_id=saga_id, recipient=recipient)
+    else:
+        check_recipient(recipient)
+        message = _claim(kind, saga_id=saga_id, recipient=recipient)
     try:
         with crash.calling("notifications.deliver"):
             deliver(message)
@@ -299,22 +334,23 @@ def _settled(kind: Kind, saga_id: UUID) -> Result | None:
     return dict(receipt.result)
 
 
-def _write_row(
-    kind: Kind, *, saga_id: UUID, order_ref: str, recipient: str, words: Rendered
-) -> None:
-    """Commit the message before it is sent; ``durable`` refuses an outer transaction."""
-    row = Message(
-        saga_id=saga_id,
-        kind=kind,
-        order_ref=order_ref,
-        recipient=recipient,
-        subject=words.subject,
-        text_body=words.text,
-        html_body=words.html,
-        message_id=f"<{kind}.{saga_id}@{sender_domain()}>",
-    )
-    with crash.committing("notifications.write_message", using=DATABASE, durable=True):
-        Message.objects.using(DATABASE).bulk_create([row], ignore_conflicts=True)
+def _write_claimed(row: Message) -> bool:
+    """Commit the mail, and our claim to send it; ``durable`` refuses an outer transaction.
+
+    Returns:
+        False if it is there already, or was cancelled before it was.
+    """
+    values = {
+        **vars(row),
+        "step": _STEPS[Kind(row.kind)],
+        "claimed_for": timedelta(seconds=settings.OUTSIDE_STEP_TIME_LIMIT),
+    }
+    with (
+        crash.committing("notifications.write_message", using=DATABASE, durable=True),
+        connections[DATABASE].cursor() as cursor,
+    ):
+        cursor.execute(_WRITE_CLAIMED, values)
+        return bool(cursor.rowcount)
 
 
 def _claim(kind: Kind, *, saga_id: UUID, recipient: str) -> Message:
@@ -354,21 +390,21 @@ def _release(message: Message, error: Exception) -> None:
 
 
 def _note_sent(message: Message) -> Result:
-    def effect() -> Result:
+    def note() -> None:
         sent = _locked(message.saga_id, message.kind)
         sent.mark_sent()
         sent.save(
             update_fields=["status", "sent_at", "claimed_until", "last_error"], using=DATABASE
         )
         tell_of_mail(sent)
-        return {"notification_id": str(sent.pk), "message_id": sent.message_id}
 
-    return do_once(
+    return do_known_once(
         Receipt,
         using=DATABASE,
         saga_id=message.saga_id,
         step=_STEPS[Kind(message.kind)],
-        effect=effect,
+        result={"notification_id": str(message.pk), "message_id": message.message_id},
+        effect=note,
         point="notifications.note_sent",
     )
 

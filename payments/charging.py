@@ -11,41 +11,45 @@ from payments.errors import (
 )
 from payments.gateways.port import Declined, Intent, IntentStatus, UnexpectedState
 from payments.gateways.registry import gateway
-from payments.models import HELD, REVERSED, Payment, PaymentOperation, Status
+from payments.models import HELD, REVERSED, Payment, Status
+from payments.records import FirstCalls
 from sagas.participant import crash
 from sagas.participant.receipts import AlreadyCompensated
 
 
-def charge(payment: Payment, creation: PaymentOperation | None) -> None:
+def charge(payment: Payment, first: FirstCalls | None) -> Payment:
     """Ask the provider how the payment stands, do what is left up to the bank's yes, record it.
 
     A payment that is captured by hand is authorised afterwards, any other one captured.
 
     Args:
         payment: as it was committed.
-        creation: of its intent, if it was committed just now; None at a repeat, which asks first.
+        first: what to send, if it was committed just now; None at a repeat, which asks first.
+
+    Returns:
+        The payment as it stands now; raises as ``learn``.
     """
-    if creation is None:
+    if first is None:
         made, intent = None, calls.intent_of(payment, ask_first=True)
     else:
-        made = intent = calls.create_intent(payment, creation)
+        made = intent = calls.create_intent(payment, first.creation)
     if intent.status is IntentStatus.OPEN:
-        intent = _confirm(payment, made)
+        intent = _confirm(payment, made, first)
     elif made is not None:
         records.note_intent(payment.pk, made)
-    learn(payment, intent)
+    return learn(payment, intent)
 
 
-def capture(payment: Payment) -> None:
+def capture(payment: Payment) -> Payment:
     """Take the money that is held for an authorised payment, unless it is taken already."""
     intent = calls.intent_of(payment, ask_first=True)
     if intent.status is IntentStatus.AUTHORISED:
         intent = _capture(payment)
-    learn(payment, intent)
+    return learn(payment, intent)
 
 
-def learn(payment: Payment, intent: Intent) -> None:
-    """Record what the provider says of an intent.
+def learn(payment: Payment, intent: Intent) -> Payment:
+    """Record what the provider says of an intent; return the payment as it stands now.
 
     Raises:
         CardDeclined, AuthorisationLost: it says no.
@@ -55,9 +59,9 @@ def learn(payment: Payment, intent: Intent) -> None:
     """
     match intent.status:
         case IntentStatus.SUCCEEDED:
-            records.record_capture(payment.pk, intent)
+            known = records.record_capture(payment.pk, intent)
         case IntentStatus.AUTHORISED:
-            records.record_authorisation(payment.pk, intent)
+            known = records.record_authorisation(payment.pk, intent)
         case IntentStatus.REQUIRES_ACTION:
             records.require_action(payment.pk, intent)
             raise PaymentNeedsAction
@@ -68,12 +72,13 @@ def learn(payment: Payment, intent: Intent) -> None:
         case IntentStatus.PROCESSING | IntentStatus.OPEN:
             records.lose_sight(payment.pk)
             raise PaymentInDoubt(f"the provider says that the charge is {intent.status}")
+    return known
 
 
-def _confirm(payment: Payment, made: Intent | None) -> Intent:
+def _confirm(payment: Payment, made: Intent | None, first: FirstCalls | None) -> Intent:
     """Let the provider charge; the id of an intent that was ``made`` just now is kept before."""
-    token = records.token_of(payment.saga_id)
-    ref, operation = records.begin_confirm(payment.pk, made)
+    token = first.token if first else records.token_of(payment.saga_id)
+    ref, operation = records.begin_confirm(payment.pk, made, first)
     with calls.sending(operation):
         try:
             with crash.calling("payments.confirm"):

@@ -18,7 +18,7 @@ from payments.gateways.registry import key_horizon
 from payments.models import DATABASE, PartialRefund, PartStatus, Payment, Receipt, Status
 from payments.outbox import tell_of_refund
 from sagas.participant import crash
-from sagas.participant.receipts import do_once, undo_once
+from sagas.participant.receipts import do_known_once, do_once, undo_once
 
 Result = Mapping[str, Any]
 
@@ -170,12 +170,8 @@ def _succeed_in(payment: Payment, part: PartialRefund, ref: str) -> None:
     else:
         payment.refunded += part.amount
     result = {"refund_id": str(part.pk), "refunded": part.amount, "currency": payment.currency}
-    do_once(
-        Receipt,
-        using=DATABASE,
-        saga_id=part.saga_id,
-        step=receipts.PART_STEP,
-        effect=lambda: result,
+    do_known_once(
+        Receipt, using=DATABASE, saga_id=part.saga_id, step=receipts.PART_STEP, result=result
     )
     tell_of_refund(payment, part.amount)
 

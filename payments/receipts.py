@@ -5,7 +5,12 @@ from typing import Any
 from uuid import UUID
 
 from payments.models import DATABASE, Payment, Receipt
-from sagas.participant.receipts import AlreadyCompensated, do_once, find_receipt, undo_once
+from sagas.participant.receipts import (
+    AlreadyCompensated,
+    do_known_once,
+    find_receipt,
+    undo_once,
+)
 
 Result = Mapping[str, Any]
 
@@ -28,21 +33,27 @@ def result_of(saga_id: UUID, step: str) -> Result | None:
     return dict(receipt.result)
 
 
+def result_for(payment: Payment, step: str) -> Result:
+    """Return what ``step`` returns once it is done."""
+    what = "authorised" if step == AUTHORISE_STEP else "charged"
+    return {"payment_id": str(payment.pk), what: payment.amount, "currency": payment.currency}
+
+
 def write_authorised(payment: Payment) -> None:
     """The bank holds the money."""
-    _do_receipt(payment, AUTHORISE_STEP, "authorised")
+    _do_receipt(payment, AUTHORISE_STEP)
 
 
 def write_done(payment: Payment) -> None:
     """The money is captured."""
     if payment.manual_capture:
         write_authorised(payment)
-    _do_receipt(payment, CAPTURE_STEP if payment.manual_capture else CHARGE_STEP, "charged")
+    _do_receipt(payment, CAPTURE_STEP if payment.manual_capture else CHARGE_STEP)
 
 
-def _do_receipt(payment: Payment, step: str, what: str) -> None:
-    result = {"payment_id": str(payment.pk), what: payment.amount, "currency": payment.currency}
-    do_once(Receipt, using=DATABASE, saga_id=payment.saga_id, step=step, effect=lambda: result)
+def _do_receipt(payment: Payment, step: str) -> None:
+    result = result_for(payment, step)
+    do_known_once(Receipt, using=DATABASE, saga_id=payment.saga_id, step=step, result=result)
 
 
 def write_undone(payment: Payment, result: Result) -> None:

@@ -5,7 +5,7 @@ sure that it is the outermost one: what was written is committed before a call g
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ from payments.models import (
 )
 from payments.outbox import tell_of_capture, tell_of_refund
 from sagas.participant import crash
-from sagas.participant.receipts import AlreadyCompensated, do_once, undo_once
+from sagas.participant.receipts import AlreadyCompensated, do_known_once, undo_once
 
 log = structlog.get_logger(__name__)
 
@@ -50,41 +50,55 @@ FIRST_CHECK = timedelta(minutes=1)
 # Doors that open and close ----------------------------------------------------------------
 
 
+@dataclass(frozen=True, kw_only=True)
+class FirstCalls:
+    """What the attempt that began a charge sends; nobody else has sent any of it."""
+
+    creation: PaymentOperation
+    charge: PaymentOperation
+    token: str = field(repr=False)
+
+
 def begin_charge(
     *, saga_id: UUID, order_id: UUID, amount: int, currency: str, manual_capture: bool
-) -> tuple[Payment, PaymentOperation | None]:
+) -> tuple[Payment, FirstCalls | None]:
     """Commit the payment, its intent's creation and its charge, each with its key.
 
     Returns:
-        The payment, and the creation to send if it was this call that began; None if one before
-        may have sent it.
+        The payment, and what is to be sent if it was this call that began; None if one before may
+        have sent it.
 
     Raises:
         AlreadyCompensated: the reversal came first.
         PaymentMethodMissing: there is nothing to charge.
     """
-    made: tuple[Payment, PaymentOperation] | None = None
+    first: FirstCalls | None = None
+    payment = Payment(
+        saga_id=saga_id,
+        order_id=order_id,
+        amount=amount,
+        currency=currency,
+        provider=settings.PAYMENT_PROVIDER,
+        manual_capture=manual_capture,
+    )
 
-    def effect() -> Result:
-        nonlocal made
-        token_of(saga_id)
-        payment = Payment.objects.using(DATABASE).create(
-            saga_id=saga_id,
-            order_id=order_id,
-            amount=amount,
-            currency=currency,
-            provider=settings.PAYMENT_PROVIDER,
-            manual_capture=manual_capture,
-        )
-        creation, _ = operations.open_first(payment, Kind.INTENT, Kind.CHARGE)
-        made = payment, creation
-        return {"payment_id": str(payment.pk)}
+    def begin() -> None:
+        nonlocal first
+        token = token_of(saga_id)
+        payment.save(using=DATABASE, force_insert=True)
+        creation, charge = operations.open_first(payment, Kind.INTENT, Kind.CHARGE)
+        first = FirstCalls(creation=creation, charge=charge, token=token)
 
     with crash.committing("payments.begin_charge", using=DATABASE, durable=True):
-        begun = do_once(
-            Receipt, using=DATABASE, saga_id=saga_id, step=receipts.INTENT_STEP, effect=effect
+        begun = do_known_once(
+            Receipt,
+            using=DATABASE,
+            saga_id=saga_id,
+            step=receipts.INTENT_STEP,
+            result={"payment_id": str(payment.pk)},
+            effect=begin,
         )
-    return made or (rows.read(UUID(begun["payment_id"])), None)
+    return (payment, first) if first else (rows.read(UUID(begun["payment_id"])), None)
 
 
 def begin_reversal(*, saga_id: UUID) -> Payment | None:
@@ -141,12 +155,15 @@ def _keep_intent(payment: Payment, intent: Intent) -> None:
     operations.settle_last(payment, Kind.INTENT, ref=intent.ref)
 
 
-def begin_confirm(payment_id: UUID, made: Intent | None = None) -> tuple[str, PaymentOperation]:
+def begin_confirm(
+    payment_id: UUID, made: Intent | None = None, first: FirstCalls | None = None
+) -> tuple[str, PaymentOperation]:
     """Return the intent's id, and the charge to send, with a key that can still get through.
 
     Args:
         payment_id: whose charge.
         made: the intent, if its id is still to be kept.
+        first: what this attempt began the charge with.
 
     Raises:
         AlreadyCompensated: the reversal has begun.
@@ -159,7 +176,10 @@ def begin_confirm(payment_id: UUID, made: Intent | None = None) -> tuple[str, Pa
             raise PaymentInDoubt("another attempt has settled the payment")
         if made is not None:
             _keep_intent(payment, made)
+        nobody_asked = payment.status == Status.CREATED
         payment.begin_confirm()
+        if first and nobody_asked:
+            return payment.provider_ref, first.charge
         return payment.provider_ref, operations.open_next(payment, Kind.CHARGE)
 
 

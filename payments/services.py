@@ -209,33 +209,34 @@ def capture_payment(*, saga_id: UUID) -> Result:
     payment = Payment.objects.using(DATABASE).get(saga_id=saga_id)
     if payment.status == Status.DECLINED:
         raise AuthorisationLost(f"the authorisation of payment {payment.pk} is gone")
-    charging.capture(payment)
-    return _must_be_done(saga_id, receipts.CAPTURE_STEP)
+    return _result_of(charging.capture(payment), receipts.CAPTURE_STEP)
 
 
 def _take(step: str, *, saga_id: UUID, order_id: UUID | str, amount: int, currency: str) -> Result:
     if amount <= 0:
         raise ValueError("a charge must be over more than 0 minor units")
-    done = receipts.result_of(saga_id, step)
-    if done is not None:
-        return done
-    payment, creation = records.begin_charge(
+    payment, first = records.begin_charge(
         saga_id=saga_id,
         order_id=UUID(str(order_id)),
         amount=amount,
         currency=currency,
         manual_capture=step == receipts.AUTHORISE_STEP,
     )
+    if first is None and (done := receipts.result_of(saga_id, step)) is not None:
+        return done
     if payment.status == Status.DECLINED:
         raise CardDeclined(payment.decline_code)
-    charging.charge(payment, creation)
-    return _must_be_done(saga_id, step)
+    return _result_of(charging.charge(payment, first), step)
 
 
-def _must_be_done(saga_id: UUID, step: str) -> Result:
-    done = receipts.result_of(saga_id, step)
+def _result_of(payment: Payment, step: str) -> Result:
+    """Return the result of a step whose outcome was recorded just now."""
+    reached = Status.AUTHORISED if step == receipts.AUTHORISE_STEP else Status.SUCCEEDED
+    if payment.status == reached:  # its receipt was committed with this status
+        return receipts.result_for(payment, step)
+    done = receipts.result_of(payment.saga_id, step)
     if done is None:
-        raise AlreadyCompensated(f"the payment of {saga_id} is being reversed")
+        raise AlreadyCompensated(f"the payment of {payment.saga_id} is being reversed")
     return done
 
 

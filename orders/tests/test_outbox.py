@@ -87,7 +87,7 @@ def test_an_event_costs_the_step_one_insert() -> None:
         services.confirm_order(saga_id=saga_id)
     about_events = [q["sql"] for q in seen if "outbox" in q["sql"]]
     assert len(about_events) == 1
-    assert about_events[0].startswith('INSERT INTO "orders_outboxevent"')
+    assert about_events[0].startswith("INSERT INTO orders_outboxevent")
 
 
 def test_several_facts_cost_one_insert_too() -> None:

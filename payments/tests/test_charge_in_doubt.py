@@ -168,6 +168,22 @@ def test_two_workers_with_different_keys_charge_once(provider: FakeProvider, sta
     assert _charged_once(checkout, provider)
 
 
+def test_a_worker_that_froze_before_it_asked_sends_no_key_that_was_spent_meanwhile(
+    provider: FakeProvider, stage: Stage
+) -> None:
+    """Guard: a charge goes out as it was begun only while nobody else has asked for the money."""
+    checkout = Checkout(token="tok_500_before")
+    frozen = stage.freeze("create_intent", Moment.AFTER)
+    slow = Worker(checkout.charge)
+    assert frozen.arrived.wait(20)
+    with pytest.raises(services.PaymentInDoubt):
+        checkout.charge()
+    frozen.wake()
+    assert slow.end().error is None
+    assert [charge.key_spent for charge in checkout.operations(Kind.CHARGE)] == [True, False]
+    assert _charged_once(checkout, provider)
+
+
 def test_settling_records_what_the_provider_says(provider: FakeProvider) -> None:
     checkout = Checkout(token="tok_reply_lost")
     with pytest.raises(services.PaymentInDoubt):

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from django.db import connections
 from django.db.models.functions import Now
+from psycopg.types.json import Jsonb
 
 from sagas.participant.crash import committing
 from sagas.participant.models import AbstractReceipt
@@ -20,10 +21,16 @@ from sagas.participant.models import AbstractReceipt
 Result = Mapping[str, Any]
 
 _INSERT = """
-INSERT INTO {table} (id, saga_id, step, {stamp}, result, undo_result)
-VALUES (%s, %s, %s, statement_timestamp(), '{{}}', '{{}}')
+INSERT INTO {table} (id, saga_id, step, done_at, undone_at, result, undo_result)
+VALUES (
+    %(id)s, %(saga_id)s, %(step)s,
+    CASE WHEN %(done)s THEN statement_timestamp() END,
+    CASE WHEN %(done)s THEN NULL ELSE statement_timestamp() END,
+    %(result)s, '{{}}'
+)
 ON CONFLICT (saga_id, step) DO NOTHING
 """
+_NOTE_RESULT = "UPDATE {table} SET result = %(result)s WHERE id = %(id)s"
 
 
 class AlreadyCompensated(Exception):
@@ -58,13 +65,36 @@ def do_once(
         AlreadyCompensated: a tombstone forbids the step.
     """
     with _transaction(point, using):
-        receipt, first = _write(receipts, using, saga_id, step, done=True)
-        if not first:
-            if receipt.undone_at is not None:
-                raise AlreadyCompensated(f"{step} of {saga_id} was compensated already")
-            return dict(receipt.result)
+        receipt, done = _begin(receipts, using, saga_id, step, {})
+        if done is not None:
+            return done
         result = effect()
-        receipts._base_manager.using(using).filter(pk=receipt.pk).update(result=dict(result))
+        noted = {"id": receipt.pk, "result": Jsonb(dict(result))}
+        _execute(_NOTE_RESULT, receipts, using, noted)
+        return result
+
+
+def do_known_once(
+    receipts: type[AbstractReceipt],
+    *,
+    using: str,
+    saga_id: UUID,
+    step: str,
+    result: Result,
+    effect: Callable[[], None] = lambda: None,
+    point: str = "",
+) -> Result:
+    """As ``do_once``, for an effect whose result is known before it: one statement less.
+
+    Args:
+        result: ids and amounts.
+        effect: the change; may be none but the receipt.
+    """
+    with _transaction(point, using):
+        _, done = _begin(receipts, using, saga_id, step, result)
+        if done is not None:
+            return done
+        effect()
         return result
 
 
@@ -110,19 +140,46 @@ def find_receipt(
     return receipts._base_manager.using(using).filter(saga_id=saga_id, step=step).first()
 
 
+def _begin(
+    receipts: type[AbstractReceipt], using: str, saga_id: UUID, step: str, result: Result
+) -> tuple[AbstractReceipt, Result | None]:
+    """Write the receipt; with the first result if there was one, None if this is the first."""
+    receipt, first = _write(receipts, using, saga_id, step, done=True, result=result)
+    if first:
+        return receipt, None
+    if receipt.undone_at is not None:
+        raise AlreadyCompensated(f"{step} of {saga_id} was compensated already")
+    return receipt, dict(receipt.result)
+
+
 def _write(
-    receipts: type[AbstractReceipt], using: str, saga_id: UUID, step: str, *, done: bool
+    receipts: type[AbstractReceipt],
+    using: str,
+    saga_id: UUID,
+    step: str,
+    *,
+    done: bool,
+    result: Result | None = None,
 ) -> tuple[AbstractReceipt, bool]:
     """Insert the receipt, or lock the one that is there; the flag says which."""
     mine = receipts(id=uuid4(), saga_id=saga_id, step=step)
+    written = Jsonb(dict(result or {}))
+    values = {"id": mine.pk, "saga_id": saga_id, "step": step, "done": done, "result": written}
     # ON CONFLICT DO NOTHING waits for a concurrent writer and does not abort the transaction.
-    insert = _INSERT.format(table=receipts._meta.db_table, stamp="done_at" if done else "undone_at")
-    with connections[using].cursor() as cursor:
-        cursor.execute(insert, [mine.pk, saga_id, step])
-        if cursor.rowcount:
-            return mine, True
+    if _execute(_INSERT, receipts, using, values):
+        return mine, True
     manager = receipts._base_manager.using(using)
     return manager.select_for_update().get(saga_id=saga_id, step=step), False
+
+
+def _execute(
+    statement: str, receipts: type[AbstractReceipt], using: str, values: Mapping[str, Any]
+) -> int:
+    """Run a statement on the receipts' table; return how many rows it wrote."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement.format(table=receipts._meta.db_table), values)
+        written: int = cursor.rowcount
+    return written
 
 
 def _transaction(point: str, using: str) -> AbstractContextManager[None]:

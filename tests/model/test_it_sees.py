@@ -70,12 +70,12 @@ def test_an_undo_that_comes_first_forbids_nothing(
     write = receipts._write
 
     def without_tombstone(
-        model: Any, using: str, saga_id: UUID, step: str, *, done: bool
+        model: Any, using: str, saga_id: UUID, step: str, *, done: bool, **more: Any
     ) -> tuple[Any, bool]:
         there = receipts.find_receipt(model, using=using, saga_id=saga_id, step=step)
         if not done and there is None:
             return model(id=uuid4(), saga_id=saga_id, step=step), True
-        return write(model, using, saga_id, step, done=done)
+        return write(model, using, saga_id, step, done=done, **more)
 
     monkeypatch.setattr(receipts, "_write", without_tombstone)
     _finds("stock is held|order stands|confirmed and undone", open_shop)

@@ -22,6 +22,9 @@ WORKERS = {
     "events": ("events", 1),
     "outgoing": ("outgoing", 2),
 }
+#: They may take all the cores, but not from shoppers who post just now, nor from whoever mends.
+_YIELDING = ("domain", "outside", "events", "outgoing")
+_NICENESS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +96,12 @@ def web(ports: Ports, *, charge_mode: str = "") -> Program:
 def worker(name: str, *, size: int | None = None) -> Program:
     """One Celery worker of WORKERS, with a pool of ``size`` if that is given."""
     queues, usual = WORKERS[name]
-    return python(
+    program = python(
         f"{name}", "-m", "celery", "-A", "config", "worker", "-n", f"{name}@%h", "-Q", queues,
         "-c", str(size or usual), "--pool", "prefork", "--without-gossip", "--without-mingle",
         "-l", "INFO", ready=r"@\S+ ready\.",
     )  # fmt: skip
+    return replace(program, niceness=_NICENESS) if name in _YIELDING else program
 
 
 def beat() -> Program:

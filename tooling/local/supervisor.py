@@ -37,7 +37,7 @@ class Program:
     ``ready`` is a pattern in its output that says it is up, and ``probe`` a URL that answers
     with 200 from then on, if it has one; ``grace`` the seconds that it gets to stop by
     itself; ``last`` puts its stop after that of the others; ``environment`` is added to what
-    every process gets.
+    every process gets; ``niceness`` is how far it stands back where there are too few cores.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Program:
     grace: float = 10.0
     last: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    niceness: int = 0
 
 
 class NotReady(Exception):
@@ -197,7 +198,7 @@ class Supervisor:
 
     def _run_once(self, running: _Running) -> int:
         process = subprocess.Popen(
-            running.program.command,
+            ["nice", "-n", str(running.program.niceness), *running.program.command],
             cwd=self._folder,
             env={**self._environment, **running.program.environment},
             stdin=subprocess.DEVNULL,

@@ -20,15 +20,15 @@ MUTANTS = [
         changes=[
             Patch(
                 _OUTBOX,
-                "    outbox._base_manager.using(outbox.database).bulk_create(\n",
-                "    write = outbox._base_manager.using(outbox.database).bulk_create\n"
-                "    rows = [\n",
+                "    with connections[outbox.database].cursor() as cursor:\n",
+                "    def write() -> None:\n"
+                "        cursor = connections[outbox.database].cursor()\n",
             ),
             Patch(
                 _OUTBOX,
-                "        for fact in facts\n    )\n",
-                "        for fact in facts\n    ]\n"
-                "    transaction.on_commit(lambda: write(rows), using=outbox.database)\n",
+                "    label = outbox._meta.label\n",
+                "    transaction.on_commit(write, using=outbox.database)\n"
+                "    label = outbox._meta.label\n",
             ),
         ],
         tests=[

@@ -15,6 +15,22 @@ MUTANTS = [
         f"{_ONCE}::test_two_callers_at_once_send_one_mail",
     ),
     remove(
+        "mail-written-claimed",
+        "a mail is claimed by whoever writes it",
+        _SERVICES,
+        "statement_timestamp() + %(claimed_for)s",
+        "NULL",
+        f"{_ONCE}::test_two_callers_at_once_send_one_mail",
+    ),
+    remove(
+        "mail-written-late",
+        "a confirmation that was cancelled is not even written",
+        _SERVICES,
+        "WHERE NOT EXISTS (\n",
+        "WHERE TRUE OR EXISTS (\n",
+        f"{_ONCE}::test_a_confirmation_cancelled_before_it_was_asked_for_is_never_sent",
+    ),
+    remove(
         "mail-claim-runs-out",
         "the claim of a sender that died runs out",
         _SERVICES,
@@ -34,8 +50,8 @@ MUTANTS = [
         "mail-receipt",
         "a mail that was sent is not sent again",
         _SERVICES,
-        "    if (settled := _settled(kind, saga_id)) is not None:\n",
-        "    if (settled := _settled(kind, saga_id)) is None and settled:\n",
+        "    elif (settled := _settled(kind, saga_id)) is not None:\n",
+        "    elif (settled := _settled(kind, saga_id)) is None and settled:\n",
         f"{_ONCE}::test_a_repeated_confirmation_returns_the_first_result_and_sends_nothing",
     ),
     remove(
