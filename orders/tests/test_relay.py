@@ -1,11 +1,12 @@
 """What is committed reaches each consumer once in effect, whoever dies on the way."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Signal
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
@@ -161,7 +162,7 @@ def test_a_second_relay_does_not_overtake_the_first_on_one_aggregate(broker: Bro
 
 
 def test_many_relays_at_once_publish_each_event_once(broker: Broker) -> None:
-    """Guard: the claims, taken one after the other under an advisory lock."""
+    """Six drain one outbox side by side."""
     for number in range(60):
         say(number, aggregate=f"order:{number % 7}")
 
@@ -174,6 +175,30 @@ def test_many_relays_at_once_publish_each_event_once(broker: Broker) -> None:
     let_claims_run_out()
     drain()
     assert sorted(broker.amounts) == list(range(60))
+
+
+def test_two_relays_that_claim_at_once_take_each_event_once(broker: Broker) -> None:
+    """Guard: the advisory lock; the second relay looks for events when the first has claimed."""
+    say(1)
+    with transaction.atomic(using=DATABASE):
+        OutboxEvent.objects.using(DATABASE).select_for_update().get()
+        relays = [Worker(lambda: relay.relay(OutboxEvent, send=broker.send)) for _ in range(2)]
+        until = time.monotonic() + 20
+        while _who_wait_for_a_lock() < len(relays):
+            assert time.monotonic() < until, "they do not wait for each other"
+            time.sleep(0.01)
+    assert [worker.end().error for worker in relays] == [None, None]
+    assert broker.amounts == [1]
+
+
+def _who_wait_for_a_lock() -> int:
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE NOT granted AND datname = current_database()"
+        )
+        count: int = cursor.fetchone()[0]
+    return count
 
 
 def test_a_message_that_the_broker_lost_is_noticed_and_sent_again(broker: Broker) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 from django.conf import settings
@@ -86,6 +87,12 @@ class FakeProvider:
     def advance(self) -> None:
         """Let all seconds pass that the provider waits for."""
         self.post("/v1/test_helpers/advance").raise_for_status()
+
+    def intents_of(self, payment: UUID) -> Sequence[str]:
+        """Return the ids of all intents that were made for a payment of ours."""
+        query = f"metadata['payment_id']:'{payment}'"
+        found = self.get(f"/v1/payment_intents/search?query={query}")["data"]
+        return [intent["id"] for intent in found]
 
     def captures(self, intent: str) -> Sequence[Mapping[str, Any]]:
         """Return every time that money was taken for an intent."""

@@ -41,10 +41,14 @@ def test_a_repeated_charge_returns_the_first_result_and_calls_nobody(
 def test_a_declined_card_is_a_refusal_and_stays_one(
     provider: FakeProvider, token: str, decline_code: str
 ) -> None:
+    """Guard: the payment's status; nobody is asked once more."""
     checkout = Checkout(token=token)
-    for _ in range(2):
-        with pytest.raises(services.CardDeclined, match=decline_code):
-            checkout.charge()
+    with pytest.raises(services.CardDeclined, match=decline_code):
+        checkout.charge()
+    heard = len(provider.events("request"))
+    with pytest.raises(services.CardDeclined, match=decline_code):
+        checkout.charge()
+    assert len(provider.events("request")) == heard
     assert checkout.payment.status == Status.DECLINED
     assert checkout.payment.decline_code == decline_code
     assert provider.begun("confirm", checkout.intent) == 1

@@ -80,13 +80,14 @@ def test_a_payment_keeps_the_provider_that_it_was_begun_with(settings: Settings)
 
 
 def test_the_api_version_is_pinned_and_no_request_is_sent_twice(provider: FakeProvider) -> None:
-    """Guard: NETWORK_RETRIES; the SDK would repeat what got no answer."""
+    """Guard: NETWORK_RETRIES; the SDK would repeat what it is told to try again."""
+    heard = len(provider.events("request"))
+    provider.provoke("rate_limit", requests=1, retry_after=1)
     with pytest.raises(InDoubt):
-        paid(FakeGateway(), "tok_reply_lost")
-    last = provider.events("request")[-1]
-    assert last["path"].endswith("/confirm")
-    assert last["version"] == "2026-10-28.endive"
-    assert provider.events("request")[-2]["path"] == "/v1/payment_intents"
+        opened(FakeGateway())
+    _, asked = provider.events("request")[heard:]
+    assert asked["path"] == "/v1/payment_intents"
+    assert asked["version"] == "2026-10-28.endive"
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_a_frozen_charge_that_wakes_after_its_reversal_charges_nothing(
     was_captured = (verb, moment) == ("confirm", Moment.AFTER)
     assert undone == ({"refunded": TOTAL} if was_captured else {"cancelled": True})
     assert len(provider.captures(checkout.intent)) == int(was_captured)
+    assert provider.intents_of(checkout.payment.pk) == [checkout.intent]
     assert _holds_nothing(checkout, provider)
 
 

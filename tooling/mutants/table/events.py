@@ -86,7 +86,7 @@ MUTANTS = [
         '            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))",'
         " [outbox._meta.db_table])\n",
         "            pass\n",
-        f"{_RELAYED}::test_many_relays_at_once_publish_each_event_once",
+        f"{_RELAYED}::test_two_relays_that_claim_at_once_take_each_event_once",
     ),
     remove(
         "events-marked-when-published",
