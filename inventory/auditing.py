@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Exists, F, OuterRef, Q, Subquery, Sum, TextField, Value
+from django.db.models import F, OuterRef, Q, Subquery, Sum, TextField, Value
 from django.db.models.functions import Cast, Coalesce, Collate, Concat
 
 from inventory.models import (
@@ -57,10 +57,8 @@ def audited_reservations(*, among: Among) -> list[AuditedReservation]:
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no reservation."""
-    reservations = among.narrow(Reservation.objects.using(DATABASE))
-    reservation = reservations.filter(saga_id=OuterRef("saga_id"))
-    receipts = Receipt.objects.using(DATABASE).filter(~Exists(reservation))
-    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
+    beside = Reservation.objects.using(DATABASE)
+    return among.lone(Receipt.objects.using(DATABASE), beside=beside)
 
 
 def miscounts() -> list[Miscount]:

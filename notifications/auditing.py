@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
-
 from notifications.models import DATABASE, TOUCHED_AT, Message, Receipt
 from sagas.participant.among import SAGA_KEY, Among, SagaKey, touched
 
@@ -28,10 +26,8 @@ def audited_mails(*, among: Among) -> list[AuditedMail]:
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no mail."""
-    mails = among.narrow(Message.objects.using(DATABASE))
-    mail = mails.filter(saga_id=OuterRef("saga_id"))
-    receipts = Receipt.objects.using(DATABASE).filter(~Exists(mail))
-    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
+    beside = Message.objects.using(DATABASE)
+    return among.lone(Receipt.objects.using(DATABASE), beside=beside)
 
 
 def touched_mails(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Exists, OuterRef, Subquery, Sum, TextField, Value
+from django.db.models import OuterRef, Subquery, Sum, TextField, Value
 from django.db.models.functions import Cast, Collate, Concat
 
 from orders.models import DATABASE, TOUCHED_AT, Order, OrderLine, Receipt
@@ -49,10 +49,8 @@ def _order(
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no order."""
-    orders = among.narrow(Order.objects.using(DATABASE))
-    order = orders.filter(saga_id=OuterRef("saga_id"))
-    receipts = Receipt.objects.using(DATABASE).filter(~Exists(order))
-    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
+    beside = Order.objects.using(DATABASE)
+    return among.lone(Receipt.objects.using(DATABASE), beside=beside)
 
 
 def touched_orders(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

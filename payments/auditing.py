@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.aggregates import StringAgg
-from django.db.models import Case, Exists, F, OuterRef, Subquery, Sum, Value, When
+from django.db.models import Case, F, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from payments.gateways.port import RefundStatus
@@ -77,10 +77,8 @@ def audited_payments(*, among: Among) -> list[AuditedPayment]:
 
 def lone_receipts(*, among: Among) -> list[SagaKey]:
     """Return those of these sagas that have receipts here and no payment."""
-    payments = among.narrow(Payment.objects.using(DATABASE))
-    payment = payments.filter(saga_id=OuterRef("saga_id"))
-    receipts = Receipt.objects.using(DATABASE).filter(~Exists(payment))
-    return [saga_id for (saga_id,) in among.rows(receipts.values_list(SAGA_KEY))]
+    beside = Payment.objects.using(DATABASE)
+    return among.lone(Receipt.objects.using(DATABASE), beside=beside)
 
 
 def touched_payments(*, since: datetime, before: datetime) -> Iterator[Sequence[UUID]]:

@@ -50,6 +50,23 @@ class Among:
             raise Crowded
         return found
 
+    def lone(self, rows: QuerySet[Any, Any], *, beside: QuerySet[Any, Any]) -> list[SagaKey]:
+        """Return those of these sagas that have one of ``rows``, and none of ``beside``.
+
+        By EXCEPT, since PostgreSQL takes any range of UUIDs for one row: it would join thousands
+        with thousands, one by one.
+
+        Raises:
+            Crowded: they are more than are read at once.
+        """
+        if self.ids == ():
+            return []
+        have, lack = (self.narrow(each).order_by().values_list(SAGA_KEY) for each in (rows, beside))
+        found = _fetched(have.difference(lack)[: _MOST_ROWS + 1])
+        if len(found) > _MOST_ROWS:
+            raise Crowded
+        return [saga_id for (saga_id,) in found]
+
     def narrow(self, rows: QuerySet[Any, Any], *, saga: str = "saga_id") -> QuerySet[Any, Any]:
         """Return those of ``rows`` whose field ``saga`` is among these sagas."""
         if self.ids is not None:
